@@ -1,0 +1,140 @@
+// CLI11 lives here alone. It prints help, catches wrong usage and fills the options of each command.
+#include "control/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <csignal>
+
+#include "control/check.h"
+#include "control/detectors_command.h"
+#include "control/explain.h"
+#include "control/scan.h"
+
+namespace tipstaff {
+namespace {
+
+constexpr const char* kVersion = "tipstaff 0.1.0";
+
+void add_detector_files(CLI::App& app, std::vector<std::string>& paths) {
+  app.add_option("--detectors", paths, "A detector file or a folder of them, beside the shipped ones; may be repeated")->allow_extra_args(false)->type_name("PATH");
+}
+
+struct ScanCommand {
+  ScanOptions options;
+  std::string format = "text";
+  bool json = false;
+
+  void add(CLI::App& app) {
+    app.add_option("FILE", options.files, "Log files, plain or compressed (gzip, xz, zstd); - is standard input")->required()->type_name("");
+    app.add_option("--service", options.service, "Read every line as this service's, whatever program it names (see 'tipstaff detectors list')");
+    app.add_option("--format", format, "text: attempts and summary; json: one object a line for each attempt; none: the summary alone")
+        ->check(CLI::IsMember({"text", "json", "none"}));
+    app.add_flag("--json", json, "Attempts as JSON; with --format none: the summary as one JSON object");
+    app.add_option("--rules", options.rules, "Use this rules file alone: no shipped rule, no setting of /etc/tipstaff, no own addresses");
+    add_detector_files(app, options.detectors);
+    app.add_option("--year", options.year, "Year of the first stamp that has none")->check(CLI::Range(1970, 9999));
+    app.add_option("--timezone", options.timezone, "Zone of stamps that have none: UTC, +02:00, Europe/Stockholm; default: this machine's");
+    app.add_option("--jobs", options.jobs, "Files read at the same time; default: one for each core")->check(CLI::Range(1, 256));
+    app.add_flag("--quiet", options.quiet, "No progress on the terminal");
+    app.footer("Prints what was tried, by whom, and whom the rules would have blocked until when. Blocks nobody.\n"
+               "Exit code: 0 scanned, 2 an option, a file, a rule or a detector was wrong (the other files are scanned).\n\n"
+               "  tipstaff scan /var/log/auth.log*\n"
+               "  journalctl -o short-iso-precise | tipstaff scan -\n"
+               "  tipstaff scan --rules try.toml --format none /var/log/auth.log*");
+  }
+
+  int run() {
+    options.format = format == "json" ? ScanOptions::Format::json : format == "none" ? ScanOptions::Format::none : ScanOptions::Format::text;
+    if (json && options.format == ScanOptions::Format::text) options.format = ScanOptions::Format::json;
+    options.json_summary = json;
+    return run_scan(options);
+  }
+};
+
+struct ExplainCommand {
+  ExplainOptions options;
+
+  void add(CLI::App& app) {
+    app.add_option("--line", options.line, "The log line, in quotes")->required();
+    app.add_option("--service", options.service, "Read it as this service's");
+    app.add_option("--rules", options.rules, "Use this rules file alone");
+    add_detector_files(app, options.detectors);
+    app.add_option("--year", options.year, "Year of a stamp that has none")->check(CLI::Range(1970, 9999));
+    app.add_option("--timezone", options.timezone, "Zone of a stamp that has none");
+    app.add_flag("--json", options.json, "As one JSON object");
+  }
+};
+
+struct CheckCommand {
+  CheckOptions options;
+
+  void add(CLI::App& app) {
+    app.add_option("--rules", options.rules, "Check this rules file alone instead of /etc/tipstaff");
+    add_detector_files(app, options.detectors);
+    app.add_flag("--keys", options.keys, "List every key of rules and settings files");
+    app.add_flag("--json", options.json, "As one JSON object");
+  }
+};
+
+struct DetectorsCommand {
+  DetectorsOptions options;
+  CLI::App* list = nullptr;
+  CLI::App* show = nullptr;
+  CLI::App* test = nullptr;
+
+  void add(CLI::App& app) {
+    list = app.add_subcommand("list", "The services that are recognised");
+    show = app.add_subcommand("show", "What one detector reads, and its limits");
+    test = app.add_subcommand("test", "Run the examples and forged examples of all detectors, or of one");
+    show->add_option("NAME", options.name, "Name of the detector")->required()->type_name("");
+    test->add_option("NAME", options.name, "Name of the detector")->type_name("");
+    for (CLI::App* one : {list, show, test}) {
+      add_detector_files(*one, options.detectors);
+      one->add_flag("--json", options.json, "As JSON");
+    }
+    app.require_subcommand(1);
+  }
+
+  int run() const {
+    if (list->parsed()) return run_detectors_list(options);
+    if (show->parsed()) return run_detectors_show(options);
+    return run_detectors_test(options);
+  }
+};
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of fwrite
+  CLI::App app("Tipstaff watches logins and shuts attackers out. This version reads logs and says whom it would block.", "tipstaff");
+  app.set_version_flag("--version", kVersion);
+  app.require_subcommand(1);
+  app.failure_message([](const CLI::App* failed, const CLI::Error& error) {
+    return fmt::format("{}: {}\nTry '{} --help'.\n", failed->get_name(), error.what(), failed->get_name());
+  });
+  ScanCommand scan;
+  ExplainCommand explain;
+  CheckCommand check;
+  DetectorsCommand detectors;
+  CLI::App* const scan_app = app.add_subcommand("scan", "Read log files: who tried what, and who would have been blocked");
+  CLI::App* const explain_app = app.add_subcommand("explain", "Say what is made of a log line, and why");
+  CLI::App* const check_app = app.add_subcommand("check", "Check rules, settings and detector files");
+  CLI::App* const detectors_app = app.add_subcommand("detectors", "List, show and test what is recognised");
+  scan.add(*scan_app);
+  explain.add(*explain_app);
+  check.add(*check_app);
+  detectors.add(*detectors_app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? kGood : kUsage;
+  }
+  if (scan_app->parsed()) return scan.run();
+  if (explain_app->parsed()) return run_explain(explain.options);
+  if (check_app->parsed()) return run_check(check.options);
+  return detectors.run();
+}
+
+}  // namespace tipstaff

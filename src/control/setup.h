@@ -1,0 +1,31 @@
+// What every command needs before it can begin: detectors, rules and settings, time zone.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "decide/config.h"
+#include "detect/detector.h"
+
+namespace tipstaff {
+
+/// The shipped detectors, those of /etc/tipstaff/detectors.d, and the files and folders given.
+[[nodiscard]] Result<DetectorSet> setup_detectors(const std::vector<std::string>& paths);
+
+/// The rules of the layers with this machine's addresses exempt; with a file, the file alone.
+[[nodiscard]] Result<std::shared_ptr<const Config>> setup_config(const std::string& rules_file);
+
+/// Names of the settings that detectors may ask for and that are on.
+[[nodiscard]] std::set<std::string> settings_in_force(const Config& config);
+
+/// Empty: this machine's zone.
+[[nodiscard]] Result<TimeZone> setup_zone(const std::string& name);
+
+/// The sentence for a service that no detector is called.
+[[nodiscard]] std::string unknown_service(const DetectorSet& detectors, const std::string& service);
+
+}  // namespace tipstaff

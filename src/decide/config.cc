@@ -1,0 +1,205 @@
+// Layers are read into one list of slots, a slot for each rule name. A rule of a known name takes over its slot; a new one
+// of the administrator's is put before the last shipped rule, the catch-all, since whatever stands behind that would
+// never be asked. Disabled rules keep their slot until the end, so that a later layer can fill it again.
+#include "decide/config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "base/embedded.h"
+#include "base/toml_file.h"
+#include "decide/rule_reader.h"
+#include "decide/section_reader.h"
+
+namespace tipstaff {
+namespace {
+
+constexpr std::string_view kShippedRules = "rules/default.toml";
+
+class Loader {
+ public:
+  void read_shipped() {
+    for (const EmbeddedFile& file : embedded_files()) {
+      if (file.name != kShippedRules) continue;
+      take(parse_toml(file.text, std::string(file.name)), std::string(file.name), true);
+      if (!slots_.empty()) last_shipped_ = slots_.size() - 1;
+      return;
+    }
+    errors_.push_back({ErrorKind::internal, "the shipped rules are missing from this program; install it again", std::string(kShippedRules)});
+  }
+
+  void read_file(const std::string& path, bool needs_version) { take(read_toml_file(path), path, needs_version); }
+
+  void take(const Result<TomlValue>& file, const std::string& name, bool needs_version) {
+    files_.push_back(name);
+    if (!file) {
+      errors_.push_back(file.error());
+      return;
+    }
+    const std::size_t before = errors_.size();
+    SectionReader reader(*file, "", name, errors_);
+    check_version(reader, name, needs_version);
+    read_settings(reader, name);
+    read_rules(reader, name);
+    std::ranges::stable_sort(errors_.begin() + static_cast<std::ptrdiff_t>(before), errors_.end(), {}, line_of);
+  }
+
+  LoadedConfig finish(const std::vector<IpNetwork>& own_addresses) {
+    if (!errors_.empty()) return std::unexpected(std::move(errors_));
+    Config config;
+    for (Slot& slot : slots_) {
+      if (slot.enabled) config.rules.push_back(std::move(slot.rule));
+    }
+    for (const IpNetwork& own : own_addresses) allowed_.push_back({own, "this machine's own address"});
+    config.exempt = Exemptions(std::move(allowed_));
+    config.settings = settings_;
+    config.files = std::move(files_);
+    return config;
+  }
+
+  void report(Error error) { errors_.push_back(std::move(error)); }
+
+ private:
+  struct Slot {
+    Rule rule;
+    bool enabled = true;
+  };
+
+  static std::size_t line_of(const Error& error) {
+    const std::size_t colon = error.where.rfind(':');
+    return colon == std::string::npos ? 0 : static_cast<std::size_t>(std::strtoul(error.where.c_str() + colon + 1, nullptr, 10));
+  }
+
+  void check_version(SectionReader& reader, const std::string& name, bool needed) {
+    if (!reader.has("version")) {
+      if (needed) errors_.push_back({ErrorKind::invalid, "the file does not say its version; write version = 1 as its first line", name + ":1"});
+      return;
+    }
+    const auto version = reader.count("version");
+    if (version && *version != 1) {
+      reader.report("version", fmt::format("version {} is not known to this Tipstaff, which reads version 1; install the Tipstaff "
+                                           "this file was written for, or write it anew by docs/formats/rules.md", *version));
+    }
+  }
+
+  void read_settings(SectionReader& top, const std::string& name) {
+    if (const TomlValue* table = top.table("allowlist")) {
+      SectionReader reader(*table, "allowlist", name, errors_);
+      for (Exemption& entry : reader.networks("networks").value_or(std::vector<Exemption>())) allowed_.push_back(std::move(entry));
+    }
+    if (const TomlValue* table = top.table("detect")) {
+      SectionReader reader(*table, "detect", name, errors_);
+      settings_.count_publickey_failures = reader.flag("count_publickey_failures").value_or(settings_.count_publickey_failures);
+    }
+    if (const TomlValue* table = top.table("limits")) {
+      SectionReader reader(*table, "limits", name, errors_);
+      settings_.tracked = reader.count("tracked").value_or(settings_.tracked);
+    }
+    if (const TomlValue* table = top.table("protect")) {
+      SectionReader reader(*table, "protect", name, errors_);
+      settings_.recent_success = reader.duration("recent_success").value_or(settings_.recent_success);
+    }
+  }
+
+  void read_rules(SectionReader& top, const std::string& name) {
+    std::map<std::string, std::string> in_this_file;  // rule name -> where
+    for (const TomlValue* table : top.tables("rule")) {
+      std::optional<RuleEntry> entry = read_rule(*table, name, errors_);
+      if (!entry) continue;
+      const auto [first, is_new] = in_this_file.emplace(entry->rule.name, entry->rule.where);
+      if (!is_new) {
+        errors_.push_back({ErrorKind::conflict,
+                           fmt::format("a rule named \"{}\" stands already at {}; give one of them another name", entry->rule.name, first->second),
+                           entry->rule.where});
+        continue;
+      }
+      place(std::move(*entry));
+    }
+  }
+
+  void place(RuleEntry entry) {
+    const auto slot = std::ranges::find_if(slots_, [&entry](const Slot& one) { return one.rule.name == entry.rule.name; });
+    if (entry.name_only) {
+      if (slot != slots_.end()) {
+        slot->enabled = false;
+        return;
+      }
+      std::vector<std::string_view> names;
+      for (const Slot& one : slots_) names.emplace_back(one.rule.name);
+      errors_.push_back({ErrorKind::not_found,
+                         fmt::format("there is no rule named \"{}\" to take out{}; correct the name or remove these lines", entry.rule.name,
+                                     did_you_mean(entry.rule.name, names)),
+                         entry.rule.where});
+    } else if (slot != slots_.end()) {
+      *slot = {std::move(entry.rule), entry.enabled};
+    } else if (last_shipped_) {
+      slots_.insert(slots_.begin() + static_cast<std::ptrdiff_t>(*last_shipped_), Slot{std::move(entry.rule), entry.enabled});
+      ++*last_shipped_;
+    } else {
+      slots_.push_back({std::move(entry.rule), entry.enabled});
+    }
+  }
+
+  std::vector<Slot> slots_;
+  std::optional<std::size_t> last_shipped_;
+  std::vector<Exemption> allowed_;
+  Settings settings_;
+  std::vector<std::string> files_;
+  ConfigErrors errors_;
+};
+
+// The layer files that exist, in the order in which they are read.
+std::vector<std::string> layer_files(const std::string& directory, Loader& loader) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> files;
+  std::error_code error;
+  const fs::path main_file = fs::path(directory) / "tipstaff.toml";
+  if (fs::exists(main_file, error) || error) files.push_back(main_file.string());
+  const fs::path parts = fs::path(directory) / "conf.d";
+  std::vector<std::string> found;
+  fs::directory_iterator at(parts, error);
+  for (; !error && at != fs::directory_iterator(); at.increment(error)) {
+    if (at->path().extension() == ".toml" && !at->path().filename().string().starts_with('.')) found.push_back(at->path().string());
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    loader.report({ErrorKind::unavailable, fmt::format("the folder cannot be read: {}", error.message()), parts.string()});
+  }
+  std::ranges::sort(found);
+  files.insert(files.end(), found.begin(), found.end());
+  return files;
+}
+
+}  // namespace
+
+LoadedConfig load_layers(const LayerOptions& options) {
+  Loader loader;
+  loader.read_shipped();
+  for (const std::string& file : layer_files(options.directory, loader)) loader.read_file(file, true);
+  return loader.finish(options.own_addresses);
+}
+
+LoadedConfig load_rules_file(const std::string& path) {
+  Loader loader;
+  loader.read_file(path, false);
+  return loader.finish({});
+}
+
+LoadedConfig parse_rules(std::string_view text, const std::string& file) {
+  Loader loader;
+  loader.take(parse_toml(text, file), file, false);
+  return loader.finish({});
+}
+
+std::string to_text(const ConfigErrors& errors) {
+  std::string all;
+  for (const Error& error : errors) all += error.message() + "\n";
+  return all;
+}
+
+}  // namespace tipstaff

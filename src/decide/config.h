@@ -1,0 +1,54 @@
+// Rules and settings in force: read from the shipped defaults and the administrator's files, checked as a whole, then
+// never changed (a reload makes a new Config). Either layers, the later one winning, or one file that stands alone.
+// All errors of all files are reported at once; nothing is taken from a set of files that has one.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "decide/exemptions.h"
+#include "decide/rules.h"
+
+namespace tipstaff {
+
+/// What is set beside the rules.
+struct Settings {
+  bool count_publickey_failures = false;    ///< [detect]
+  std::uint32_t tracked = 100000;           ///< [limits]: keys kept per rule
+  std::chrono::seconds recent_success{0};  ///< [protect]: 0 is off
+};
+
+/// An immutable snapshot; shared by pointer.
+struct Config {
+  std::vector<Rule> rules;  ///< in the order in which they look at an attempt
+  Exemptions exempt;        ///< allowlist and own addresses
+  Settings settings;
+  std::vector<std::string> files;  ///< what it was read from, in that order
+};
+
+using ConfigErrors = std::vector<Error>;
+using LoadedConfig = std::expected<Config, ConfigErrors>;
+
+/// Where the layers lie and what is exempt beside them.
+struct LayerOptions {
+  std::string directory = "/etc/tipstaff";  ///< holds tipstaff.toml and conf.d/*.toml; each may be missing
+  std::vector<IpNetwork> own_addresses;     ///< this machine's
+};
+
+/// Shipped defaults, then tipstaff.toml, then conf.d/*.toml by name. Each file must say `version = 1`.
+[[nodiscard]] LoadedConfig load_layers(const LayerOptions& options);
+
+/// The file alone: no shipped rule or setting, no own addresses. `version` may be missing.
+[[nodiscard]] LoadedConfig load_rules_file(const std::string& path);
+/// The same from memory; `file` names it in errors.
+[[nodiscard]] LoadedConfig parse_rules(std::string_view text, const std::string& file);
+
+/// One "file:line: sentence" a line.
+[[nodiscard]] std::string to_text(const ConfigErrors& errors);
+
+}  // namespace tipstaff

@@ -1,0 +1,150 @@
+// The list itself and its three printed forms. Sentences are the manual's; keep them short and complete.
+#include "decide/definitions.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <limits>
+#include <vector>
+
+#include "base/text.h"
+
+namespace tipstaff {
+namespace {
+
+constexpr std::uint32_t kAny = std::numeric_limits<std::uint32_t>::max();
+
+constexpr KeyDefinition text(std::string_view section, std::string_view name, std::string_view fallback, std::string_view sentence) {
+  return {section, name, "", KeyType::text, "", 0, 0, fallback, sentence};
+}
+constexpr KeyDefinition texts(std::string_view name, std::string_view sentence) {
+  return {"rule.match", name, "", KeyType::texts, "", 0, 0, "any", sentence};
+}
+constexpr KeyDefinition count(std::string_view section, std::string_view name, std::string_view alias, std::uint32_t least,
+                              std::uint32_t most, std::string_view fallback, std::string_view sentence) {
+  return {section, name, alias, KeyType::count, "", least, most, fallback, sentence};
+}
+constexpr KeyDefinition duration(std::string_view section, std::string_view name, std::string_view alias, std::uint32_t least,
+                                 std::string_view fallback, std::string_view sentence) {
+  return {section, name, alias, KeyType::duration, "", least, 0, fallback, sentence};
+}
+constexpr KeyDefinition choice(std::string_view name, std::string_view choices, std::string_view fallback, std::string_view sentence) {
+  return {"rule", name, "", KeyType::choice, choices, 0, 0, fallback, sentence};
+}
+constexpr KeyDefinition other(std::string_view section, std::string_view name, KeyType type, std::string_view fallback, std::string_view sentence) {
+  return {section, name, "", type, "", 0, 0, fallback, sentence};
+}
+
+constexpr std::array kKeys = {
+    count("", "version", "", 1, kAny, "required in layers", "Version of this format; 1. A file given with `--rules` may leave it out."),
+    other("", "rule", KeyType::tables, "none", "The rules, as `[[rule]]`."),
+    other("", "allowlist", KeyType::table, "", "What is never blocked."),
+    other("", "detect", KeyType::table, "", "What counts as a failure."),
+    other("", "limits", KeyType::table, "", "Bounds on memory."),
+    other("", "protect", KeyType::table, "", "Protection of those who log in here."),
+
+    text("rule", "name", "required", "Name of the rule, as it stands in alerts and reports. Unique."),
+    other("rule", "enabled", KeyType::flag, "true", "`false` takes the rule out; with `name` alone it takes out a rule of an earlier layer."),
+    duration("rule", "trigger_window", "findtime", 1, "required", "How long a try counts. The window slides; a try exactly this old no longer counts."),
+    count("rule", "occurrences", "maxretry", 1, 1000, "required", "Tries within the window that fill the rule; with `distinct`: different values, 2 to 64."),
+    duration("rule", "lockout", "bantime", 1, "required to block", "How long a block lasts."),
+    choice("count_by", "address|prefix|account", "address", "What tries are counted by. `account` only alerts: the block would hit its owner."),
+    count("rule", "ipv4_prefix", "", 8, 32, "24", "Prefix length that `count_by = \"prefix\"` counts and blocks IPv4 by; 32 is the single address."),
+    count("rule", "ipv6_prefix", "", 16, 128, "64", "The same for IPv6."),
+    choice("distinct", "account|address", "none", "Count different accounts (or addresses) instead of tries."),
+    count("rule", "after_failures", "", 1, 1000, "none", "Instead of `occurrences`, with `match.outcome = \"success\"`: fires at a success that had so many failures within the window before it."),
+    choice("scope", "host|service", "host", "What a block shuts. With `service` each service is counted by itself."),
+    choice("action", "block|alert", "block", "`alert` blocks nothing; it fires at most once per key and window."),
+    other("rule", "match", KeyType::table, "failures", "Which attempts the rule looks at; all its keys must fit."),
+    other("rule", "exempt", KeyType::networks, "none", "Networks this rule does not look at; the next rule may."),
+    other("rule", "escalate", KeyType::durations, "none", "Lockouts of the first, second, ... block of the same key; the last one stays. The first equals `lockout`."),
+    duration("rule", "remember", "", 1, "30d", "How long after a block a further one counts as further."),
+    other("rule", "continue", KeyType::flag, "false", "`true`: the next rule may look at the attempt too, unless this one blocked."),
+
+    texts("outcome", "`failure`, `success` or `probe`; where missing: `failure`."),
+    texts("service", "Service of the attempt, such as `sshd`."),
+    texts("account", "Account tried."),
+    texts("host", "Host that logged the attempt."),
+    texts("origin", "Origin of the attempt, such as `Windows`."),
+    texts("detector", "Detector that read it."),
+
+    other("allowlist", "networks", KeyType::networks, "none", "Addresses and networks (CIDR) that are never counted and never blocked. Those of all layers add up."),
+    other("detect", "count_publickey_failures", KeyType::flag, "false", "Count each refused key of an existing account as a failure."),
+    count("limits", "tracked", "", 100, 10000000, "100000", "Keys kept per rule; beyond it the one that would be forgotten first goes, and is counted."),
+    duration("protect", "recent_success", "", 0, "0 (off)", "How long a success protects its own account at its own address from being counted; see below."),
+};
+
+}  // namespace
+
+std::span<const KeyDefinition> key_definitions() { return kKeys; }
+
+const KeyDefinition* find_key(std::string_view section, std::string_view name) {
+  for (const KeyDefinition& key : kKeys) {
+    if (key.section == section && (key.name == name || (!key.alias.empty() && key.alias == name))) return &key;
+  }
+  return nullptr;
+}
+
+std::string type_text(const KeyDefinition& key) {
+  switch (key.type) {
+    case KeyType::text: return "text";
+    case KeyType::texts: return "text or list of texts";
+    case KeyType::count: return key.most == kAny ? "whole number" : fmt::format("whole number, {} to {}", key.least, key.most);
+    case KeyType::duration: return "duration";
+    case KeyType::durations: return "list of durations";
+    case KeyType::flag: return "true or false";
+    case KeyType::networks: return "list of networks";
+    case KeyType::table: return "table";
+    case KeyType::tables: return "tables";
+    case KeyType::choice: break;
+  }
+  std::string words;
+  for (std::string_view rest = key.choices; !rest.empty();) {
+    const std::size_t bar = rest.find('|');
+    const bool last = bar == std::string_view::npos;
+    words += fmt::format("{}`{}`", words.empty() ? "" : last ? " or " : ", ", rest.substr(0, bar));
+    rest = last ? std::string_view() : rest.substr(bar + 1);
+  }
+  return words;
+}
+
+std::string key_table(std::string_view section) {
+  std::string table = "| key | type | default | meaning |\n|---|---|---|---|\n";
+  for (const KeyDefinition& key : kKeys) {
+    if (key.section != section) continue;
+    const std::string alias = key.alias.empty() ? std::string() : fmt::format(" (`{}`)", key.alias);
+    table += fmt::format("| `{}`{} | {} | {} | {} |\n", key.name, alias, type_text(key), key.fallback, key.sentence);
+  }
+  return table;
+}
+
+std::string list_keys() {
+  std::string list;
+  std::string_view section = "?";
+  for (const KeyDefinition& key : kKeys) {
+    if (key.section != section) {
+      section = key.section;
+      list += section.empty() ? std::string("file\n") : fmt::format("\n{}\n", section == "rule" ? "[[rule]]" : fmt::format("[{}]", section));
+    }
+    const std::string names = key.alias.empty() ? std::string(key.name) : fmt::format("{}, {}", key.name, key.alias);
+    list += fmt::format("  {:<26} {} Default: {}.\n", names, key.sentence, key.fallback.empty() ? "none" : key.fallback);
+  }
+  return list;
+}
+
+std::string did_you_mean(std::string_view text, std::span<const std::string_view> candidates) {
+  const std::string best = nearest(text, candidates);
+  return best.empty() ? std::string() : fmt::format(" (did you mean \"{}\"?)", best);
+}
+
+std::string did_you_mean_key(std::string_view section, std::string_view name) {
+  std::vector<std::string_view> candidates;
+  for (const KeyDefinition& key : kKeys) {
+    if (key.section != section) continue;
+    candidates.push_back(key.name);
+    if (!key.alias.empty()) candidates.push_back(key.alias);
+  }
+  return did_you_mean(name, candidates);
+}
+
+}  // namespace tipstaff

@@ -1,0 +1,349 @@
+#include "detect/folder.h"
+
+#include <algorithm>
+
+namespace tipstaff {
+namespace {
+
+constexpr std::size_t kWays = 4;  // places in which a connection may lie
+constexpr std::size_t kMostServices = 256;
+
+std::uint64_t mix(std::uint64_t x) {
+  x = (x ^ (x >> 32U)) * 0xd6e8feb86659fd93ULL;
+  return x ^ (x >> 32U);
+}
+
+// The tries a failure line stands for: its own number times that of "message repeated N times".
+std::uint32_t tries_of(const Finding& finding) {
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{finding.fields.count} * finding.repeat, 1'000'000));
+}
+
+std::uint64_t hash_of(std::string_view text) { return std::hash<std::string_view>()(text) | 1U; }
+
+}  // namespace
+
+Folder::Folder(Sink sink) : sink_(std::move(sink)), connections_(kMostConnections), ring_(256) {}
+
+std::uint64_t Folder::host_number(std::string_view host) {
+  if (host != host_) {
+    host_ = host;
+    host_number_ = mix(hash_of(host));
+  }
+  return host_number_;
+}
+
+std::string_view Folder::service_of(const Finding& finding) {
+  if (!finding.detector->any_program || finding.fields.service.empty()) return finding.detector->service;
+  std::string name(finding.fields.service);
+  const auto known = services_.find(name);
+  if (known != services_.end()) return *known;
+  if (services_.size() >= kMostServices) return finding.detector->service;
+  return *services_.insert(std::move(name)).first;
+}
+
+Folder::Connection* Folder::find_connection(const Header& header, const Finding& finding, Instant time) {
+  const Grouping grouping = finding.detector->grouping;
+  const Fields& fields = finding.fields;
+  if (grouping == Grouping::none) return nullptr;
+  std::uint64_t key = host_number(header.host) ^ reinterpret_cast<std::uintptr_t>(finding.detector);
+  if (grouping == Grouping::process && header.pid != 0) {
+    key = mix(key) + header.pid;
+  } else {
+    if (!fields.has_address && !fields.has_account) return nullptr;
+    key = mix(key ^ (fields.has_address ? tipstaff::hash_of(fields.address) : 0)) + hash_of(fields.account);
+  }
+  key = mix(key) | 1U;
+
+  Connection* const set = &connections_[(key >> 8U) % (kMostConnections / kWays) * kWays];
+  Connection* place = set;
+  for (std::size_t way = 0; way < kWays; ++way) {
+    if (set[way].key == key) {
+      place = set + way;
+      break;
+    }
+    if (set[way].last < place->last || set[way].birth == 0) place = set + way;
+    if (place->birth == 0) break;
+  }
+  const bool other_address = fields.has_address && place->has_address && fields.address != place->address;
+  const auto silent = time > place->last ? time - place->last : place->last - time;
+  if (place->birth == 0 || place->key != key || silent > kSilence || other_address || finding.kind == Kind::opens) {
+    if (place->birth != 0 && place->key != key && silent <= kSilence) ++given_up_;
+    *place = Connection();
+    place->key = key;
+    place->birth = ++births_;
+  }
+  place->last = time;
+  return place;
+}
+
+Folder::Held* Folder::held(Ticket ticket) { return ticket >= first_ && ticket < next_ ? &at(ticket) : nullptr; }
+
+// Address and port of a connection are true of all its attempts, earlier and later ones.
+void Folder::learn(Connection& connection, const Finding& finding, std::uint64_t line) {
+  const Fields& fields = finding.fields;
+  const bool address_is_news = fields.has_address && !connection.has_address;
+  const bool port_is_news = fields.port != 0 && connection.port == 0;
+  if (address_is_news) {
+    connection.address = fields.address;
+    connection.has_address = true;
+  }
+  if (port_is_news) connection.port = fields.port;
+  if (!connection.incomplete || (!address_is_news && !port_is_news)) return;
+  connection.incomplete = !connection.has_address || connection.port == 0;
+  for (Ticket ticket = std::max(connection.oldest, first_); ticket < next_; ++ticket) {
+    Held& one = at(ticket);
+    if (one.birth != connection.birth) continue;
+    bool told = false;
+    if (!one.attempt.address && connection.has_address) {
+      one.attempt.address = connection.address;
+      told = true;
+    }
+    if (one.attempt.port == 0 && connection.port != 0) {
+      one.attempt.port = connection.port;
+      told = true;
+    }
+    if (told) one.attempt.lines.add(line);
+  }
+}
+
+// The account that the line is about: the one it names, else the one named last, else the unnamed one; null: a new one.
+Folder::Account* Folder::account_of(Connection& connection, const Finding& finding) {
+  Account* const begin = connection.account.data();
+  Account* const end = begin + connection.accounts;
+  if (!finding.fields.has_account) return begin == end ? nullptr : end - 1;
+  const std::uint64_t hash = hash_of(finding.fields.account);
+  for (Account* account = begin; account != end; ++account) {
+    if (account->hash == hash) return account;
+  }
+  for (Account* account = begin; account != end; ++account) {
+    if (account->hash == 0) {  // a line without a name made it; this line names it
+      account->hash = hash;
+      if (Held* one = held(account->newest)) {
+        one->attempt.account = finding.fields.account;
+        one->attempt.has_account = true;
+      }
+      return account;
+    }
+  }
+  return nullptr;
+}
+
+Folder::Ticket Folder::make(Connection* connection, Outcome outcome, const Header& header, const Finding& finding, std::optional<Instant> time,
+                            std::uint64_t line, std::uint32_t count) {
+  const std::size_t waiting = next_ - first_;
+  if (waiting >= kMostHeldBack) {
+    ++given_up_;
+    hand_out_first();
+  } else if (waiting == ring_.size()) {
+    std::vector<Held> larger(ring_.size() * 2);
+    for (Ticket ticket = first_; ticket < next_; ++ticket) larger[(ticket - 1) & (larger.size() - 1)] = std::move(at(ticket));
+    ring_ = std::move(larger);
+  }
+  const Ticket ticket = next_++;
+  Held& one = at(ticket);
+  Attempt& attempt = one.attempt;
+  const Fields& fields = finding.fields;
+  attempt.outcome = outcome;
+  attempt.address = fields.has_address ? std::optional(fields.address) : std::nullopt;
+  attempt.port = fields.port;
+  attempt.count = count;
+  attempt.has_account = fields.has_account;
+  attempt.account = fields.account;
+  attempt.service = attempt.origin = service_of(finding);
+  attempt.detector = finding.detector->name;
+  attempt.extra = fields.extra;
+  attempt.host = header.host;
+  attempt.time = time;
+  attempt.line = line;
+  attempt.lines.clear();
+  attempt.lines.add(line);
+  one.birth = 0;
+  one.withdrawn = false;
+  one.withdrawable = finding.pattern != nullptr && finding.pattern->withdrawn_by_success && outcome == Outcome::failure;
+  if (connection == nullptr) return ticket;
+  one.birth = connection->birth;
+  one.connection = static_cast<std::uint32_t>(connection - connections_.data());
+  if (!attempt.address && connection->has_address) attempt.address = connection->address;
+  if (attempt.port == 0) attempt.port = connection->port;
+  if (!attempt.address || attempt.port == 0) connection->incomplete = true;
+  if (connection->oldest == 0) connection->oldest = ticket;
+  if (outcome != Outcome::probe && connection->probe != 0) {  // more than a probe after all
+    withdraw(connection->probe);
+    connection->probe = 0;
+  }
+  return ticket;
+}
+
+// A further line that tells of an attempt: what it knows more is taken.
+void Folder::complete(Ticket ticket, const Finding& finding, std::uint64_t line) {
+  Held* one = held(ticket);
+  if (one == nullptr) return;
+  one->attempt.lines.add(line);
+  if (one->attempt.extra.empty()) one->attempt.extra = finding.fields.extra;
+}
+
+void Folder::withdraw(Ticket ticket) {
+  if (Held* one = held(ticket)) one->withdrawn = true;
+}
+
+Folder::Account& Folder::new_account(Connection& connection, const Finding& finding) {
+  auto& all = connection.account;
+  if (connection.accounts == all.size()) {
+    std::rotate(all.begin(), all.begin() + 1, all.end());
+  } else {
+    ++connection.accounts;
+  }
+  Account& account = all[connection.accounts - 1U];
+  account = Account();
+  if (finding.fields.has_account) account.hash = hash_of(finding.fields.account);
+  return account;
+}
+
+void Folder::add_failure(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line) {
+  const bool once = finding.pattern != nullptr && finding.pattern->once;
+  std::uint32_t count = once ? 1 : tries_of(finding);
+  Account* known = account_of(connection, finding);
+  // a failure that names nobody is not the failure of whoever was named before
+  if (known != nullptr && !finding.fields.has_account && known->hash != 0) known = nullptr;
+  Account& account = known != nullptr ? *known : new_account(connection, finding);
+  if (once && account.once != 0) {
+    complete(account.once, finding, line);
+    return;
+  }
+  if (account.open > 0) {  // lines that came before have made the attempt already
+    complete(account.newest, finding, line);
+    if (Held* one = held(account.newest)) {
+      one->withdrawable = false;
+      one->attempt.detector = finding.detector->name;
+    }
+    if (once) account.once = account.newest;
+    count -= std::min(count, account.open);
+    account.open = 0;
+    if (count == 0) return;
+  }
+  account.newest = make(&connection, Outcome::failure, header, finding, time, line, count);
+  if (once) account.once = account.newest;
+}
+
+void Folder::add_told(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line) {
+  if (connection.succeeded) return;
+  Account* account = account_of(connection, finding);
+  if (account != nullptr) {
+    // Where lines carry no process number, or nothing but PAM tells of the service, the same line again is another try.
+    const bool by_process = finding.detector->grouping == Grouping::process && header.pid != 0;
+    const bool again = (account->told_by == finding.pattern || account->told_by == nullptr) && (!by_process || finding.detector->any_program);
+    if (!again) {
+      complete(account->newest, finding, line);
+      return;
+    }
+  } else {
+    account = &new_account(connection, finding);
+  }
+  account->newest = make(&connection, Outcome::failure, header, finding, time, line, 1);
+  account->told_by = finding.pattern;
+  ++account->open;
+}
+
+void Folder::add_success(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line) {
+  if (finding.fields.has_account) {
+    const std::uint64_t hash = hash_of(finding.fields.account);
+    for (std::size_t i = 0; i < connection.accounts; ++i) {
+      const Account& account = connection.account[i];
+      if (account.hash != hash || account.open == 0) continue;
+      const Held* one = held(account.newest);
+      if (one != nullptr && one->withdrawable) withdraw(account.newest);
+    }
+  }
+  connection.succeeded = true;
+  make(&connection, Outcome::success, header, finding, time, line, 1);
+}
+
+void Folder::add(const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line) {
+  now_ = time.value_or(now_);
+  Connection* const connection = find_connection(header, finding, now_);
+  if (connection != nullptr) learn(*connection, finding, line);
+  switch (finding.kind) {
+    case Kind::failure:
+      if (connection != nullptr) {
+        add_failure(*connection, header, finding, time, line);
+      } else {
+        make(nullptr, Outcome::failure, header, finding, time, line, tries_of(finding));
+      }
+      break;
+    case Kind::tells:
+      if (connection != nullptr) {
+        add_told(*connection, header, finding, time, line);
+      } else {
+        make(nullptr, Outcome::failure, header, finding, time, line, 1);
+      }
+      break;
+    case Kind::success:
+      if (connection != nullptr) {
+        add_success(*connection, header, finding, time, line);
+      } else {
+        make(nullptr, Outcome::success, header, finding, time, line, 1);
+      }
+      break;
+    case Kind::probe:
+      if (connection == nullptr) {
+        make(nullptr, Outcome::probe, header, finding, time, line, 1);
+      } else if (connection->probe != 0) {
+        complete(connection->probe, finding, line);
+      } else if (connection->accounts == 0 && !connection->succeeded) {
+        connection->probe = make(connection, Outcome::probe, header, finding, time, line, 1);
+      }
+      break;
+    case Kind::opens:
+    case Kind::completes:
+    case Kind::harmless:
+      break;
+  }
+  hand_out(false);
+}
+
+bool Folder::is_complete(const Held& one) const {
+  if (one.withdrawn || one.birth == 0) return true;
+  const Connection& connection = connections_[one.connection];
+  if (connection.birth != one.birth || connection.succeeded) return true;
+  return (now_ > connection.last ? now_ - connection.last : connection.last - now_) > kSilence;
+}
+
+void Folder::hand_out_first() {
+  Held& one = at(first_);
+  ++first_;
+  if (one.withdrawn) return;
+  Attempt& attempt = one.attempt;
+  if (attempt.time) {
+    // Windows follow the stamps but never back, and not one that is far ahead of the attempts on both sides of it.
+    const Instant time = *attempt.time;
+    std::optional<Instant> behind;
+    for (Ticket ticket = first_; ticket < next_ && !behind; ++ticket) {
+      if (!at(ticket).withdrawn) behind = at(ticket).attempt.time;
+    }
+    const bool ahead_of_next = behind && time > *behind + kAhead;
+    if (!window_time_) {
+      window_time_ = ahead_of_next ? *behind : time;
+    } else if (!(ahead_of_next && time > *window_time_ + kAhead)) {
+      window_time_ = std::max(*window_time_, time);
+    }
+  }
+  attempt.window_time = window_time_.value_or(Instant{});
+  sink_(attempt);
+}
+
+void Folder::hand_out(bool all) {
+  while (first_ < next_) {
+    const Held& one = at(first_);
+    if (!all) {
+      if (!is_complete(one)) return;
+      // a stamp that runs ahead is judged when the next attempt is there to compare it with
+      const bool far = !one.withdrawn && one.attempt.time && (!window_time_ || *one.attempt.time > *window_time_ + kAhead);
+      if (far && first_ + 1 == next_) return;
+    }
+    hand_out_first();
+  }
+}
+
+void Folder::finish() { hand_out(true); }
+
+}  // namespace tipstaff

@@ -1,0 +1,109 @@
+// Folding: many lines tell of one try to log in. The folder keeps the open connections (host, service, process number)
+// and makes attempts out of findings, as design.md section 1 defines it: nobody who types one wrong password is counted
+// twice, nobody who tries one user name and leaves is missed.
+//
+// Attempts are handed out whole and in the order in which they were made. An attempt is held back while a later line of its
+// connection may still complete or withdraw it: until the connection was silent for ten minutes, has logged in, or its
+// number belongs to another one. Memory is bounded: so many connections, so many attempts held back; beyond that the oldest
+// is handed out as it is, and counted.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "detect/attempt.h"
+#include "detect/header.h"
+#include "detect/recognizer.h"
+
+namespace tipstaff {
+
+class Folder {
+ public:
+  static constexpr std::chrono::minutes kSilence{10};
+  /// How far ahead of both neighbours a stamp may be before windows stop following it.
+  static constexpr std::chrono::hours kAhead{1};
+  static constexpr std::size_t kMostConnections = 16'384;
+  static constexpr std::size_t kMostHeldBack = 8'192;
+
+  using Sink = std::function<void(const Attempt&)>;
+  explicit Folder(Sink sink);
+
+  /// One understood line that is not harmless. `time`: its stamp, if it has one.
+  void add(const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line);
+  /// No more lines: hands out everything.
+  void finish();
+
+  /// Connections given up before they were silent, and attempts handed out before they were surely complete.
+  [[nodiscard]] std::uint64_t given_up() const { return given_up_; }
+
+ private:
+  using Ticket = std::uint64_t;  // number of an attempt, from 1; 0: none
+  struct Account {
+    std::uint64_t hash = 0;  // 0: no line has named it yet
+    Ticket newest = 0;
+    Ticket once = 0;    // the attempt of the lines that tell of one together
+    std::uint32_t open = 0;  // attempts made by lines that tell of one, which failure lines will use up
+    const Pattern* told_by = nullptr;  // made the newest of them
+  };
+  struct Connection {
+    std::uint64_t key = 0;
+    std::uint64_t birth = 0;  // number of this connection, from 1; 0: none
+    Instant last{};
+    IpAddress address;
+    bool has_address = false;
+    bool succeeded = false;
+    bool incomplete = false;  // some attempt of it lacks address or port
+    std::uint16_t port = 0;
+    std::uint8_t accounts = 0;
+    Ticket probe = 0;
+    Ticket oldest = 0;
+    std::array<Account, 3> account{};
+  };
+  struct Held {
+    Attempt attempt;
+    std::uint64_t birth = 0;       // of its connection; 0: belongs to none
+    std::uint32_t connection = 0;  // its place in the table
+    bool withdrawable = false;
+    bool withdrawn = false;
+  };
+
+  Connection* find_connection(const Header& header, const Finding& finding, Instant time);
+  void learn(Connection& connection, const Finding& finding, std::uint64_t line);
+  Account* account_of(Connection& connection, const Finding& finding);
+  Account& new_account(Connection& connection, const Finding& finding);
+  void add_failure(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line);
+  void add_told(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line);
+  void add_success(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line);
+  Ticket make(Connection* connection, Outcome outcome, const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line,
+              std::uint32_t count);
+  void complete(Ticket ticket, const Finding& finding, std::uint64_t line);
+  void withdraw(Ticket ticket);
+  Held* held(Ticket ticket);
+  Held& at(Ticket ticket) { return ring_[(ticket - 1) & (ring_.size() - 1)]; }
+  [[nodiscard]] bool is_complete(const Held& one) const;
+  void hand_out(bool all);
+  void hand_out_first();
+  std::string_view service_of(const Finding& finding);
+  std::uint64_t host_number(std::string_view host);
+
+  Sink sink_;
+  std::vector<Connection> connections_;
+  std::vector<Held> ring_;
+  Ticket first_ = 1;  // oldest one held back
+  Ticket next_ = 1;
+  std::uint64_t births_ = 0;
+  std::uint64_t given_up_ = 0;
+  Instant now_{};
+  std::optional<Instant> window_time_;
+  std::unordered_set<std::string> services_;
+  std::string host_;  // the host named last, and its number
+  std::uint64_t host_number_ = 0;
+};
+
+}  // namespace tipstaff

@@ -1,0 +1,83 @@
+// Templates: how a detector file writes a message ("Failed {extra:word} for [invalid user ]{account} from {address}").
+// compile() parses one, refuses it where somebody who types a field could move the address, and gives the readings it
+// stands for; match() reads a message with one of them, in time linear in the message and without allocation.
+// docs/formats/detectors.md describes the language.
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+#include "base/result.h"
+
+namespace tipstaff {
+
+/// Where a field's bytes go; none: read and forgotten.
+enum class Slot : std::uint8_t { none, address, port, account, extra, count, service, session };
+/// Which bytes a field takes.
+enum class FieldType : std::uint8_t { address, endpoint, peer, number, set, request, open };
+/// Which reading holds where an open field stands before the address.
+enum class Anchor : std::uint8_t { none, first, last };
+
+using ByteSet = std::bitset<256>;
+
+/// One step of a reading. A group is closed: it reads the first of its branches that fits, or nothing if it may miss.
+struct Step {
+  enum class Kind : std::uint8_t { literal, field, group } kind = Kind::literal;
+  FieldType type = FieldType::set;
+  Slot slot = Slot::none;
+  bool may_miss = false;     ///< group: may be absent; field: may be empty
+  std::string text;          ///< literal
+  ByteSet set;               ///< of a set field
+  std::vector<std::vector<Step>> branches;
+};
+
+/// One flat way to read a template. Everything before `pivot` is read from the left, everything behind it from the right
+/// (anchor first: from the left too, at the first place where the whole message fits).
+struct Reading {
+  static constexpr std::size_t kNoPivot = static_cast<std::size_t>(-1);
+  std::vector<Step> steps;
+  std::size_t pivot = kNoPivot;  ///< index of the open field that takes what is left
+  Anchor anchor = Anchor::none;
+  bool open_before_address = false;  ///< an attacker's text stands before the address
+  std::string prefix;                ///< the literal it begins with (steps.front().text)
+};
+
+/// What a message says. Views point into the message.
+struct Fields {
+  IpAddress address;
+  bool has_address = false;
+  bool has_account = false;
+  bool has_count = false;
+  bool odd = false;  ///< an open field holds bytes with which a reading could be forged
+  std::uint16_t port = 0;
+  std::uint32_t count = 1;
+  std::string_view account;
+  std::string_view extra;
+  std::string_view service;
+  std::string_view session;
+};
+
+/// Parses and checks a template. Errors are sentences about the template, without file and line.
+[[nodiscard]] Result<std::vector<Reading>> compile_template(std::string_view text, Anchor anchor);
+
+/// Reads the whole `message`; false where it does not fit.
+[[nodiscard]] bool match(const Reading& reading, std::string_view message, Fields& fields);
+
+/// Every address that `message` can be read with by this reading, leftmost and rightmost (for the forgery tests and
+/// `explain`): with no open field before the address there is one at most.
+[[nodiscard]] std::vector<IpAddress> possible_addresses(const Reading& reading, std::string_view message);
+
+/// A message that fits the reading, with these texts in its fields (for tests made from the compiled patterns).
+struct Filling {
+  std::string address = "192.0.2.1";
+  std::string account = "root";
+  std::string other = "x";  ///< for all further open fields
+};
+[[nodiscard]] std::string render(const Reading& reading, const Filling& filling);
+
+}  // namespace tipstaff
