@@ -47,9 +47,12 @@ std::string to_json(const Attempt& attempt, std::string_view file) {
 }
 
 std::string to_text_line(const Attempt& attempt) {
-  const std::string account = !attempt.has_account ? "-" : attempt.account.empty() ? "(empty)" : printable(attempt.account);
-  std::string line = fmt::format("{:20}  {:7}  {:15}  {:20}  {:10}", attempt.time ? to_rfc3339(*attempt.time) : "-", to_text(attempt.outcome),
-                                 attempt.address ? attempt.address->to_string() : "-", account, attempt.service);
+  const std::string account = !attempt.has_account      ? "-"
+                              : attempt.account.empty() ? "(empty)"
+                                                        : printable(attempt.account);
+  std::string line = fmt::format("{:20}  {:7}  {:15}  {:20}  {:10}", attempt.time ? to_rfc3339(*attempt.time) : "-",
+                                 to_text(attempt.outcome), attempt.address ? attempt.address->to_string() : "-",
+                                 account, attempt.service);
   if (!attempt.extra.empty()) line += "  " + printable(attempt.extra);
   if (!attempt.host.empty()) line += "  on " + printable(attempt.host);
   if (attempt.count > 1) line += fmt::format("  ({} tries)", attempt.count);
@@ -61,7 +64,9 @@ std::uint64_t checksum_of(const Attempt& attempt) {
   if (attempt.address) sum = mix(mix(sum, attempt.address->high()), attempt.address->low());
   sum = mix(sum, std::uint64_t{attempt.port} << 1U | (attempt.has_account ? 1U : 0U));
   if (attempt.time) sum = mix(sum, static_cast<std::uint64_t>(attempt.time->time_since_epoch().count()));
-  for (const std::string_view text : {std::string_view(attempt.account), attempt.service, attempt.detector, std::string_view(attempt.extra), std::string_view(attempt.host)}) {
+  for (const std::string_view text :
+       {std::string_view(attempt.account), attempt.service, attempt.detector, attempt.origin,
+        std::string_view(attempt.extra), std::string_view(attempt.host)}) {
     sum = mix(sum, text);
   }
   for (std::size_t i = 0; i < attempt.lines.size(); ++i) sum = mix(sum, attempt.lines[i]);

@@ -4,8 +4,10 @@
 
 #include <boost/json.hpp>
 #include <cstdio>
+#include <sstream>
 
 #include "base/text.h"
+#include "control/output.h"
 #include "control/scan.h"
 #include "control/setup.h"
 #include "decide/definitions.h"
@@ -14,26 +16,35 @@ namespace tipstaff {
 
 int run_check(const CheckOptions& options) {
   if (options.keys) {
-    fmt::print("{}", list_keys());
+    print_out("{}", list_keys());
     return kGood;
   }
   const auto config = setup_config(options.rules);
   const auto detectors = setup_detectors(options.detectors);
-  if (!config) fmt::print(stderr, "{}\n", config.error().message());
-  if (!detectors) fmt::print(stderr, "{}\n", detectors.error().message());
+  std::string problems;
+  if (!config) problems += config.error().message() + "\n";
+  if (!detectors) problems += detectors.error().message() + "\n";
+  print_error("{}", problems);
   if (options.json) {
     boost::json::object all;
     all["good"] = config.has_value() && detectors.has_value();
     boost::json::array rules;
     if (config) {
-      for (const auto& rule : (*config)->rules) rules.push_back(boost::json::object{{"name", to_utf8(rule.name)}, {"where", rule.where}, {"explanation", to_utf8(rule.explain())}});
+      for (const auto& rule : (*config)->rules)
+        rules.push_back(boost::json::object{
+            {"name", to_utf8(rule.name)}, {"where", rule.where}, {"explanation", to_utf8(rule.explain())}});
     }
     all["rules"] = std::move(rules);
-    fmt::print("{}\n", boost::json::serialize(all));
+    boost::json::array lines;
+    std::istringstream text(problems);
+    for (std::string line; std::getline(text, line);) lines.push_back(boost::json::string(to_utf8(line)));
+    all["problems"] = std::move(lines);
+    print_out("{}\n", boost::json::serialize(all));
   } else if (config && detectors) {
-    for (const auto& rule : (*config)->rules) fmt::print("{}  ({})\n    {}\n", printable(rule.name), rule.where, printable(rule.explain()));
-    fmt::print("{} rules and {} detectors are in order.\n", (*config)->rules.size(), detectors->size());
-    for (const auto& file : (*config)->files) fmt::print("  read: {}\n", file);
+    for (const auto& rule : (*config)->rules)
+      print_out("{}  ({})\n    {}\n", printable(rule.name), rule.where, printable(rule.explain()));
+    print_out("{} rules and {} detectors are in order.\n", (*config)->rules.size(), detectors->size());
+    for (const auto& file : (*config)->files) print_out("  read: {}\n", file);
   }
   return config && detectors ? kGood : kUsage;
 }

@@ -1,14 +1,16 @@
 // CLI11 lives here alone. It prints help, catches wrong usage and fills the options of each command.
 #include "control/command_line.h"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <csignal>
 
+#include "base/text.h"
 #include "control/check.h"
 #include "control/detectors_command.h"
 #include "control/explain.h"
+#include "control/output.h"
 #include "control/scan.h"
 
 namespace tipstaff {
@@ -17,7 +19,9 @@ namespace {
 constexpr const char* kVersion = "tipstaff 0.1.0";
 
 void add_detector_files(CLI::App& app, std::vector<std::string>& paths) {
-  app.add_option("--detectors", paths, "A detector file or a folder of them, beside the shipped ones; may be repeated")->allow_extra_args(false)->type_name("PATH");
+  app.add_option("--detectors", paths, "A detector file or a folder of them, beside the shipped ones; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("PATH");
 }
 
 struct ScanCommand {
@@ -26,26 +30,36 @@ struct ScanCommand {
   bool json = false;
 
   void add(CLI::App& app) {
-    app.add_option("FILE", options.files, "Log files, plain or compressed (gzip, xz, zstd); - is standard input")->required()->type_name("");
-    app.add_option("--service", options.service, "Read every line as this service's, whatever program it names (see 'tipstaff detectors list')");
-    app.add_option("--format", format, "text: attempts and summary; json: one object a line for each attempt; none: the summary alone")
+    app.add_option("FILE", options.files, "Log files, plain or compressed (gzip, xz, zstd); - is standard input")
+        ->required()
+        ->type_name("");
+    app.add_option("--service", options.service,
+                   "Read every line as this service's, whatever program it names (see 'tipstaff detectors list')");
+    app.add_option("--format", format,
+                   "text: attempts and summary; json: one object a line for each attempt; none: the summary alone")
         ->check(CLI::IsMember({"text", "json", "none"}));
     app.add_flag("--json", json, "Attempts as JSON; with --format none: the summary as one JSON object");
-    app.add_option("--rules", options.rules, "Use this rules file alone: no shipped rule, no setting of /etc/tipstaff, no own addresses");
+    app.add_option("--rules", options.rules,
+                   "Use this rules file alone: no shipped rule, no setting of /etc/tipstaff, no own addresses");
     add_detector_files(app, options.detectors);
     app.add_option("--year", options.year, "Year of the first stamp that has none")->check(CLI::Range(1970, 9999));
-    app.add_option("--timezone", options.timezone, "Zone of stamps that have none: UTC, +02:00, Europe/Stockholm; default: this machine's");
-    app.add_option("--jobs", options.jobs, "Files read at the same time; default: one for each core")->check(CLI::Range(1, 256));
+    app.add_option("--timezone", options.timezone,
+                   "Zone of stamps that have none: UTC, +02:00, Europe/Stockholm; default: this machine's");
+    app.add_option("--jobs", options.jobs, "Files read at the same time; default: one for each core")
+        ->check(CLI::Range(1, 256));
     app.add_flag("--quiet", options.quiet, "No progress on the terminal");
-    app.footer("Prints what was tried, by whom, and whom the rules would have blocked until when. Blocks nobody.\n"
-               "Exit code: 0 scanned, 2 an option, a file, a rule or a detector was wrong (the other files are scanned).\n\n"
-               "  tipstaff scan /var/log/auth.log*\n"
-               "  journalctl -o short-iso-precise | tipstaff scan -\n"
-               "  tipstaff scan --rules try.toml --format none /var/log/auth.log*");
+    app.footer(
+        "Prints what was tried, by whom, and whom the rules would have blocked until when. Blocks nobody.\n"
+        "Exit code: 0 scanned, 2 an option, a file, a rule or a detector was wrong (the other files are scanned).\n\n"
+        "  tipstaff scan /var/log/auth.log*\n"
+        "  journalctl -o short-iso-precise | tipstaff scan -\n"
+        "  tipstaff scan --rules try.toml --format none /var/log/auth.log*");
   }
 
   int run() {
-    options.format = format == "json" ? ScanOptions::Format::json : format == "none" ? ScanOptions::Format::none : ScanOptions::Format::text;
+    options.format = format == "json"   ? ScanOptions::Format::json
+                     : format == "none" ? ScanOptions::Format::none
+                                        : ScanOptions::Format::text;
     if (json && options.format == ScanOptions::Format::text) options.format = ScanOptions::Format::json;
     options.json_summary = json;
     return run_scan(options);
@@ -103,21 +117,51 @@ struct DetectorsCommand {
   }
 };
 
+// Names the command that was used wrongly, and what was meant where a command is misspelt.
+std::string explain_misuse(const CLI::App* app, const CLI::Error& error) {
+  std::string name = app->get_name();
+  while (!app->get_subcommands().empty()) {
+    app = app->get_subcommands().front();
+    name += " " + app->get_name();
+  }
+  std::string what = error.what();
+  const auto commands = app->get_subcommands([](const CLI::App*) { return true; });
+  if (!commands.empty()) {
+    const auto words = app->remaining();
+    std::vector<std::string_view> names;
+    std::string list;
+    for (const CLI::App* command : commands) {
+      names.push_back(command->get_name());
+      list += (list.empty() ? "" : ", ") + command->get_name();
+    }
+    if (words.empty()) {
+      what = fmt::format("a command is missing; there are {}", list);
+    } else if (words.front().starts_with('-')) {
+      what = fmt::format("there is no option '{}' here", printable(words.front()));
+    } else {
+      const std::string near = nearest(words.front(), names);
+      what = fmt::format("there is no command '{}'{}; there are {}", printable(words.front()),
+                         near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near), list);
+    }
+  }
+  return fmt::format("{}: {}\nTry '{} --help'.\n", name, what, name);
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of fwrite
-  CLI::App app("Tipstaff watches logins and shuts attackers out. This version reads logs and says whom it would block.", "tipstaff");
+  CLI::App app("Tipstaff watches logins and shuts attackers out. This version reads logs and says whom it would block.",
+               "tipstaff");
   app.set_version_flag("--version", kVersion);
   app.require_subcommand(1);
-  app.failure_message([](const CLI::App* failed, const CLI::Error& error) {
-    return fmt::format("{}: {}\nTry '{} --help'.\n", failed->get_name(), error.what(), failed->get_name());
-  });
+  app.failure_message(explain_misuse);
   ScanCommand scan;
   ExplainCommand explain;
   CheckCommand check;
   DetectorsCommand detectors;
-  CLI::App* const scan_app = app.add_subcommand("scan", "Read log files: who tried what, and who would have been blocked");
+  CLI::App* const scan_app =
+      app.add_subcommand("scan", "Read log files: who tried what, and who would have been blocked");
   CLI::App* const explain_app = app.add_subcommand("explain", "Say what is made of a log line, and why");
   CLI::App* const check_app = app.add_subcommand("check", "Check rules, settings and detector files");
   CLI::App* const detectors_app = app.add_subcommand("detectors", "List, show and test what is recognised");
@@ -129,12 +173,12 @@ int run_command_line(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
-    return code == 0 ? kGood : kUsage;
+    return finish_output(code == 0 ? kGood : kUsage);
   }
-  if (scan_app->parsed()) return scan.run();
-  if (explain_app->parsed()) return run_explain(explain.options);
-  if (check_app->parsed()) return run_check(check.options);
-  return detectors.run();
+  if (scan_app->parsed()) return finish_output(scan.run());
+  if (explain_app->parsed()) return finish_output(run_explain(explain.options));
+  if (check_app->parsed()) return finish_output(run_check(check.options));
+  return finish_output(detectors.run());
 }
 
 }  // namespace tipstaff

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/text.h"
+#include "control/output.h"
 #include "control/scan.h"
 #include "control/setup.h"
 #include "detect/examples.h"
@@ -45,7 +46,10 @@ json::object to_json(const Detector& detector) {
   all["file"] = detector.where;
   json::array patterns;
   for (const auto& pattern : detector.patterns) {
-    patterns.push_back(json::object{{"kind", to_text(pattern.kind)}, {"text", json::value_from(pattern.texts)}, {"where", pattern.where}, {"reason", pattern.reason}});
+    patterns.push_back(json::object{{"kind", to_text(pattern.kind)},
+                                    {"text", json::value_from(pattern.texts)},
+                                    {"where", pattern.where},
+                                    {"reason", pattern.reason}});
   }
   all["patterns"] = std::move(patterns);
   return all;
@@ -54,7 +58,7 @@ json::object to_json(const Detector& detector) {
 // The detectors, or the one that is named; prints what is wrong and gives none.
 const Detector* pick(const DetectorSet& set, const std::string& name) {
   const Detector* found = find_detector(set, name);
-  if (found == nullptr) fmt::print(stderr, "tipstaff detectors: {}\n", unknown_service(set, name));
+  if (found == nullptr) print_error("tipstaff detectors: {}\n", unknown_service(set, name));
   return found;
 }
 
@@ -63,19 +67,24 @@ const Detector* pick(const DetectorSet& set, const std::string& name) {
 int run_detectors_list(const DetectorsOptions& options) {
   const auto set = setup_detectors(options.detectors);
   if (!set) {
-    fmt::print(stderr, "tipstaff detectors: {}\n", set.error().message());
+    print_error("tipstaff detectors: {}\n", set.error().message());
     return kUsage;
   }
   if (options.json) {
     json::array all;
     for (const auto& detector : *set) {
-      all.push_back(json::object{{"name", detector->name}, {"title", detector->title}, {"reads", reads(*detector)}, {"patterns", detector->patterns.size() + detector->requests.size()}, {"file", detector->where}});
+      all.push_back(json::object{{"name", detector->name},
+                                 {"title", detector->title},
+                                 {"reads", reads(*detector)},
+                                 {"patterns", detector->patterns.size() + detector->requests.size()},
+                                 {"file", detector->where}});
     }
-    fmt::print("{}\n", json::serialize(all));
+    print_out("{}\n", json::serialize(all));
     return kGood;
   }
   for (const auto& detector : *set) {
-    fmt::print("{:12}  {:3} patterns  {}\n              reads: {}\n", detector->name, detector->patterns.size() + detector->requests.size(), detector->title, reads(*detector));
+    print_out("{:12}  {:3} patterns  {}\n              reads: {}\n", detector->name,
+              detector->patterns.size() + detector->requests.size(), detector->title, reads(*detector));
   }
   return kGood;
 }
@@ -83,27 +92,29 @@ int run_detectors_list(const DetectorsOptions& options) {
 int run_detectors_show(const DetectorsOptions& options) {
   const auto set = setup_detectors(options.detectors);
   if (!set) {
-    fmt::print(stderr, "tipstaff detectors: {}\n", set.error().message());
+    print_error("tipstaff detectors: {}\n", set.error().message());
     return kUsage;
   }
   const Detector* const detector = pick(*set, options.name);
   if (detector == nullptr) return kUsage;
   if (options.json) {
-    fmt::print("{}\n", json::serialize(to_json(*detector)));
+    print_out("{}\n", json::serialize(to_json(*detector)));
     return kGood;
   }
-  fmt::print("{}: {}\nfile: {}\nreads: {}\n", detector->name, detector->title, detector->where, reads(*detector));
-  if (!detector->includes.empty()) fmt::print("with the patterns of: {}\n", join(detector->includes));
-  if (!detector->limits.empty()) fmt::print("limits: {}\n", detector->limits);
+  print_out("{}: {}\nfile: {}\nreads: {}\n", detector->name, detector->title, detector->where, reads(*detector));
+  if (!detector->includes.empty()) print_out("with the patterns of: {}\n", join(detector->includes));
+  if (!detector->limits.empty()) print_out("limits: {}\n", detector->limits);
   for (const auto& pattern : detector->patterns) {
-    fmt::print("\n{}  ({})\n", to_text(pattern.kind), pattern.where);
-    for (const auto& text : pattern.texts) fmt::print("    {}\n", text);
-    if (pattern.regex) fmt::print("    regular expression\n");
-    if (!pattern.if_setting.empty()) fmt::print("    counts only with the setting {}\n", pattern.if_setting);
-    if (pattern.anchor != Anchor::none) fmt::print("    the {} address holds: {}\n", pattern.anchor == Anchor::last ? "last" : "first", pattern.reason);
+    print_out("\n{}  ({})\n", to_text(pattern.kind), pattern.where);
+    for (const auto& text : pattern.texts) print_out("    {}\n", text);
+    if (pattern.regex) print_out("    regular expression\n");
+    if (!pattern.if_setting.empty()) print_out("    counts only with the setting {}\n", pattern.if_setting);
+    if (pattern.anchor != Anchor::none)
+      print_out("    the {} address holds: {}\n", pattern.anchor == Anchor::last ? "last" : "first", pattern.reason);
   }
   for (const auto& request : detector->requests) {
-    fmt::print("\n{}  ({})\n    {} {} {} {}\n", to_text(request.kind), request.where, join(request.methods), join(request.paths), join(request.queries), fmt::join(request.statuses, ","));
+    print_out("\n{}  ({})\n    {} {} {} {}\n", to_text(request.kind), request.where, join(request.methods),
+              join(request.paths), join(request.queries), fmt::join(request.statuses, ","));
   }
   return kGood;
 }
@@ -111,7 +122,7 @@ int run_detectors_show(const DetectorsOptions& options) {
 int run_detectors_test(const DetectorsOptions& options) {
   const auto set = setup_detectors(options.detectors);
   if (!set) {
-    fmt::print(stderr, "tipstaff detectors: {}\n", set.error().message());
+    print_error("tipstaff detectors: {}\n", set.error().message());
     return kUsage;
   }
   if (!options.name.empty() && pick(*set, options.name) == nullptr) return kUsage;
@@ -122,10 +133,11 @@ int run_detectors_test(const DetectorsOptions& options) {
     good += test_examples(*set, *detector, problems);
   }
   if (options.json) {
-    fmt::print("{}\n", json::serialize(json::object{{"passed", good}, {"failed", problems.size()}, {"problems", json::value_from(problems)}}));
+    print_out("{}\n", json::serialize(json::object{
+                          {"passed", good}, {"failed", problems.size()}, {"problems", json::value_from(problems)}}));
   } else {
-    for (const auto& problem : problems) fmt::print("{}\n", printable(problem));
-    fmt::print("{} examples read as they should be, {} not.\n", good, problems.size());
+    for (const auto& problem : problems) print_out("{}\n", printable(problem));
+    print_out("{} examples read as they should be, {} not.\n", good, problems.size());
   }
   return problems.empty() ? kGood : kFailed;
 }

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "base/text.h"
+#include "control/output.h"
 #include "control/scan.h"
 #include "control/setup.h"
 #include "decide/engine.h"
@@ -47,10 +48,13 @@ std::string_view meaning(Kind kind) {
 }
 
 void explain_header(const Header& header, Explanation& out) {
-  std::string text = fmt::format("stamp {} ({})", header.stamp.empty() ? "none" : quoted(header.stamp), to_text(header.stamp_kind));
-  text += fmt::format(", host {}, program {}", header.host.empty() ? "none" : quoted(header.host), header.program.empty() ? "none" : quoted(header.program));
+  std::string text =
+      fmt::format("stamp {} ({})", header.stamp.empty() ? "none" : quoted(header.stamp), to_text(header.stamp_kind));
+  text += fmt::format(", host {}, program {}", header.host.empty() ? "none" : quoted(header.host),
+                      header.program.empty() ? "none" : quoted(header.program));
   if (header.pid != 0) text += fmt::format(", process {}", header.pid);
-  if (header.layout != Layout::syslog) text += fmt::format(", kind of log: {}", to_text(header.layout));
+  if (header.layout != Layout::syslog && header.layout != Layout::none)
+    text += fmt::format(", kind of log: {}", to_text(header.layout));
   if (header.contained) text += ", out of a container's log";
   out.say("header", text);
   out.say("message", quoted(header.message));
@@ -58,25 +62,34 @@ void explain_header(const Header& header, Explanation& out) {
 
 void explain_finding(const Finding& finding, const RecognizerOptions& options, Explanation& out) {
   if (!finding.known_program && !finding.understood) {
-    out.say("detector", "none reads lines of this program; 'tipstaff detectors list' says what is read, --service NAME reads it all the same");
+    out.say("detector",
+            "none reads lines of this program; 'tipstaff detectors list' says what is read, --service NAME reads it "
+            "all the same");
     return;
   }
   if (!finding.understood) {
-    out.say("detector", fmt::format("{} reads this program, but no pattern of it fits the message: nothing is counted", finding.detector->name));
+    out.say("detector", fmt::format("{} reads this program, but no pattern of it fits the message: nothing is counted",
+                                    finding.detector->name));
     return;
   }
-  out.say("detector", fmt::format("{} ({}){}", finding.detector->name, finding.detector->where, options.service.empty() ? "" : ", because of --service"));
+  out.say("detector", fmt::format("{} ({}){}", finding.detector->name, finding.detector->where,
+                                  options.service.empty() ? "" : ", because of --service"));
   if (finding.pattern != nullptr) {
     out.say("pattern", fmt::format("{}, {}: {}", finding.pattern->where, to_text(finding.kind), meaning(finding.kind)));
-    if (finding.kind != finding.pattern->kind) out.say("setting", fmt::format("{} is off, so the line does not count", finding.pattern->if_setting));
+    if (finding.kind != finding.pattern->kind)
+      out.say("setting", fmt::format("{} is off, so the line does not count", finding.pattern->if_setting));
     if (finding.pattern->anchor != Anchor::none && finding.fields.has_address) {
-      out.say("anchor", fmt::format("the {} address is the true one: {}", finding.pattern->anchor == Anchor::last ? "last" : "first", finding.pattern->reason));
+      out.say("anchor",
+              fmt::format("the {} address is the true one: {}",
+                          finding.pattern->anchor == Anchor::last ? "last" : "first", finding.pattern->reason));
     }
   } else {
     out.say("request", fmt::format("{}: {}", to_text(finding.kind), meaning(finding.kind)));
   }
   if (finding.repeat > 1) out.say("repeated", fmt::format("the line stands for {} of its kind", finding.repeat));
-  if (finding.ambiguous) out.say("forgery", "the line can be read with several addresses, so the attempt has none and nobody is blocked for it");
+  if (finding.ambiguous)
+    out.say("forgery",
+            "the line can be read with several addresses, so the attempt has none and nobody is blocked for it");
 }
 
 std::string_view why_not(Fit fit) {
@@ -108,13 +121,15 @@ std::string_view why_not(Fit fit) {
 
 void explain_rules(const Attempt& attempt, const Config& config, Explanation& out) {
   if (const Exemption* exempt = attempt.address ? config.exempt.find(*attempt.address) : nullptr) {
-    out.say("exempt", fmt::format("{} is never counted: {} stands in {}", attempt.address->to_string(), exempt->network.to_string(), exempt->where));
+    out.say("exempt", fmt::format("{} is never counted: {} stands in {}", attempt.address->to_string(),
+                                  exempt->network.to_string(), exempt->where));
     return;
   }
   for (const auto& rule : config.rules) {
     const Fit fit = rule.fit(attempt);
     const bool looks = fit == Fit::yes || fit == Fit::feeds;
-    out.say("rule", fmt::format("\"{}\" ({}) {}", rule.name, rule.where, looks ? "looks at it: " + rule.explain() : "does not: " + std::string(why_not(fit))));
+    out.say("rule", fmt::format("\"{}\" ({}) {}", rule.name, rule.where,
+                                looks ? "looks at it: " + rule.explain() : "does not: " + std::string(why_not(fit))));
     if (looks && !rule.look_on) break;
   }
 }
@@ -123,14 +138,15 @@ void explain_rules(const Attempt& attempt, const Config& config, Explanation& ou
 
 int run_explain(const ExplainOptions& options) {
   const auto complain = [](std::string_view text) {
-    fmt::print(stderr, "tipstaff explain: {}\n", text);
+    print_error("tipstaff explain: {}\n", text);
     return kUsage;
   };
   const auto detectors = setup_detectors(options.detectors);
   if (!detectors) return complain(detectors.error().message());
   const auto config = setup_config(options.rules);
   if (!config) return complain(config.error().message());
-  if (!options.service.empty() && find_detector(*detectors, options.service) == nullptr) return complain(unknown_service(*detectors, options.service));
+  if (!options.service.empty() && find_detector(*detectors, options.service) == nullptr)
+    return complain(unknown_service(*detectors, options.service));
   auto zone = setup_zone(options.timezone);
   if (!zone) return complain(zone.error().message());
 
@@ -138,7 +154,8 @@ int run_explain(const ExplainOptions& options) {
   std::string scratch;
   const Header header = split_header(options.line, scratch);
   explain_header(header, out);
-  SourceClock clock(std::move(*zone), options.year, std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()));
+  SourceClock clock(std::move(*zone), options.year,
+                    std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()));
   clock.follow(header);
   const auto time = clock.time_of(header);
   out.say("time", time ? to_rfc3339(*time) : "none can be read");
@@ -152,19 +169,23 @@ int run_explain(const ExplainOptions& options) {
   if (finding.understood && finding.kind != Kind::harmless) folder.add(header, finding, time, 1);
   folder.finish();
   if (made) {
-    out.say("attempt", fmt::format("{} of {} from {}{}, service {}{}{}", to_text(made->outcome), made->has_account ? "account " + quoted(made->account) : "no account",
-                                   made->address ? made->address->to_string() : "no address", made->port != 0 ? fmt::format(" port {}", made->port) : "", made->service,
-                                   made->extra.empty() ? "" : ", " + printable(made->extra), made->count > 1 ? fmt::format(", {} tries", made->count) : ""));
+    out.say("attempt", fmt::format("{} of {} from {}{}, service {}{}{}", to_text(made->outcome),
+                                   made->has_account ? "account " + quoted(made->account) : "no account",
+                                   made->address ? made->address->to_string() : "no address",
+                                   made->port != 0 ? fmt::format(" port {}", made->port) : "", made->service,
+                                   made->extra.empty() ? "" : ", " + printable(made->extra),
+                                   made->count > 1 ? fmt::format(", {} tries", made->count) : ""));
     explain_rules(*made, **config, out);
   } else {
     out.say("attempt", "none from this line alone");
   }
   if (options.json) {
     boost::json::array all;
-    for (const auto& [stage, text] : out.stages) all.push_back(boost::json::object{{"stage", stage}, {"text", to_utf8(text)}});
-    fmt::print("{}\n", boost::json::serialize(boost::json::object{{"stages", std::move(all)}}));
+    for (const auto& [stage, text] : out.stages)
+      all.push_back(boost::json::object{{"stage", stage}, {"text", to_utf8(text)}});
+    print_out("{}\n", boost::json::serialize(boost::json::object{{"stages", std::move(all)}}));
   } else {
-    for (const auto& [stage, text] : out.stages) fmt::print("{:9} {}\n", stage, text);
+    for (const auto& [stage, text] : out.stages) print_out("{:9} {}\n", stage, text);
   }
   return kGood;
 }

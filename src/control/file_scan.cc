@@ -24,7 +24,8 @@ FileCounts& FileCounts::operator+=(const FileCounts& other) {
   return *this;
 }
 
-Result<void> scan_file(const std::string& path, const FileScanOptions& options, const std::function<void(const Attempt&)>& sink, FileCounts& counts,
+Result<void> scan_file(const std::string& path, const FileScanOptions& options,
+                       const std::function<void(const Attempt&)>& sink, FileCounts& counts,
                        const ProgressSink& progress) {
   auto reader = LineReader::open(path);
   if (!reader) return std::unexpected(reader.error());

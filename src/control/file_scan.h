@@ -37,8 +37,9 @@ struct FileCounts {
 using ProgressSink = std::function<void(std::optional<double>)>;
 
 /// Scans `path` ("-": standard input). What was read before an error is handed out and counted all the same.
-[[nodiscard]] Result<void> scan_file(const std::string& path, const FileScanOptions& options, const std::function<void(const Attempt&)>& sink,
-                                     FileCounts& counts, const ProgressSink& progress);
+[[nodiscard]] Result<void> scan_file(const std::string& path, const FileScanOptions& options,
+                                     const std::function<void(const Attempt&)>& sink, FileCounts& counts,
+                                     const ProgressSink& progress);
 
 /// The first readable stamp among the file's first lines; none where there is none or the file cannot be read.
 [[nodiscard]] std::optional<Instant> first_stamp(const std::string& path, const FileScanOptions& options);

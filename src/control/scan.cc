@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "control/attempt_text.h"
+#include "control/output.h"
 #include "control/setup.h"
 #include "control/summary.h"
 #include "control/timeline.h"
@@ -20,14 +21,14 @@
 namespace tipstaff {
 namespace {
 
-void complain(std::string_view text) { fmt::print(stderr, "tipstaff scan: {}\n", text); }
+void complain(std::string_view text) { print_error("tipstaff scan: {}\n", text); }
 
 // Overwrites one line on the terminal, five times a second at most.
 class Progress {
  public:
   explicit Progress(bool on) : on_(on && isatty(STDERR_FILENO) != 0) {}
   ~Progress() {
-    if (shown_) fmt::print(stderr, "\r\x1b[K");
+    if (shown_) print_error("\r\x1b[K");
   }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -37,8 +38,10 @@ class Progress {
     if (now - last_ < std::chrono::milliseconds(200)) return;
     last_ = now;
     shown_ = true;
-    if (share) fmt::print(stderr, "\r\x1b[K{:3.0f} %  {} failed logins so far", *share * 100, failures);
-    else fmt::print(stderr, "\r\x1b[K{} failed logins so far", failures);
+    if (share)
+      print_error("\r\x1b[K{:3.0f} %  {} failed logins so far", *share * 100, failures);
+    else
+      print_error("\r\x1b[K{} failed logins so far", failures);
   }
 
  private:
@@ -81,15 +84,16 @@ int run_scan(const ScanOptions& options) {
   std::vector<Verdict> verdicts;
   std::uint64_t failures = 0;
   Progress progress(!options.quiet && !(options.format != ScanOptions::Format::none && isatty(STDOUT_FILENO) != 0));
-  bool broken_pipe = false;
   const auto sink = [&](const Attempt& attempt, std::size_t file) {
     verdicts.clear();
     engine.judge(attempt, verdicts);
     summary.add(attempt, verdicts);
     if (attempt.outcome == Outcome::failure) failures += attempt.count;
-    if (options.format == ScanOptions::Format::none || broken_pipe) return;
-    const std::string line = options.format == ScanOptions::Format::json ? to_json(attempt, options.files[file]) : to_text_line(attempt);
-    broken_pipe = std::fwrite(line.data(), 1, line.size(), stdout) != line.size() || std::fputc('\n', stdout) == EOF;
+    if (options.format == ScanOptions::Format::none) return;
+    std::string line =
+        options.format == ScanOptions::Format::json ? to_json(attempt, options.files[file]) : to_text_line(attempt);
+    line += '\n';
+    write_to(stdout, line);
   };
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const auto results = read_timeline(options.files, scan, options.jobs != 0 ? options.jobs : cores, sink,
@@ -103,13 +107,9 @@ int run_scan(const ScanOptions& options) {
     code = kUsage;
   }
   if (options.format == ScanOptions::Format::none && options.json_summary) {
-    fmt::print("{}\n", summary.to_json());
+    print_out("{}\n", summary.to_json());
   } else if (options.format != ScanOptions::Format::json) {
-    fmt::print("{}{}", options.format == ScanOptions::Format::text ? "\n" : "", summary.to_text(engine.counters()));
-  }
-  if (std::fflush(stdout) != 0 || broken_pipe) {
-    complain("standard output cannot be written to; what was not written is lost");
-    return kFailed;
+    print_out("{}{}", options.format == ScanOptions::Format::text ? "\n" : "", summary.to_text(engine.counters()));
   }
   return code;
 }

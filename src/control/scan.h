@@ -19,8 +19,8 @@ struct ScanOptions {
   std::vector<std::string> files;  ///< "-": standard input
   std::string service;             ///< empty: every detector that fits the line
   Format format = Format::text;
-  bool json_summary = false;       ///< with Format::none
-  std::string rules;               ///< file that replaces all rules and settings; empty: the layers
+  bool json_summary = false;           ///< with Format::none
+  std::string rules;                   ///< file that replaces all rules and settings; empty: the layers
   std::vector<std::string> detectors;  ///< further detector files and folders
   std::optional<int> year;
   std::string timezone;  ///< empty: this machine's

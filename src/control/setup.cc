@@ -23,8 +23,14 @@ Result<DetectorSet> setup_detectors(const std::vector<std::string>& paths) {
 }
 
 Result<std::shared_ptr<const Config>> setup_config(const std::string& rules_file) {
-  LoadedConfig config = rules_file.empty() ? load_layers({.directory = "/etc/tipstaff", .own_addresses = own_addresses()}) : load_rules_file(rules_file);
-  if (!config) return fail(ErrorKind::invalid, to_text(config.error()));
+  LoadedConfig config = rules_file.empty()
+                            ? load_layers({.directory = "/etc/tipstaff", .own_addresses = own_addresses()})
+                            : load_rules_file(rules_file);
+  if (!config) {
+    std::string problems = to_text(config.error());
+    while (problems.ends_with('\n')) problems.pop_back();
+    return fail(ErrorKind::invalid, std::move(problems));
+  }
   return std::make_shared<const Config>(std::move(*config));
 }
 
@@ -47,7 +53,8 @@ std::string unknown_service(const DetectorSet& detectors, const std::string& ser
     list += (list.empty() ? "" : ", ") + detector->name;
   }
   const std::string near = nearest(service, names);
-  return fmt::format("no detector is called '{}'{}; there are {}", printable(service), near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near), list);
+  return fmt::format("no detector is called '{}'{}; there are {}", printable(service),
+                     near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near), list);
 }
 
 }  // namespace tipstaff

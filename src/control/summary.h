@@ -1,7 +1,9 @@
 // What a scan saw, in figures: attempts, addresses, who would have been shut out and who of them later got in.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -43,6 +45,7 @@ class Summary {
   std::vector<Block> blocks_;
   std::vector<Verdict> alerts_;
   std::unordered_map<IpNetwork, std::vector<std::size_t>> blocks_of_;  // indices into blocks_
+  std::array<std::set<unsigned>, 2> lengths_;                          // prefix lengths of blocks: IPv4, IPv6
 };
 
 }  // namespace tipstaff

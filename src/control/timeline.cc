@@ -6,20 +6,23 @@
 #include <memory>
 #include <mutex>
 #include <numeric>
+#include <semaphore>
 #include <thread>
 
 namespace tipstaff {
 namespace {
 
-constexpr std::size_t kBatch = 256;       // attempts handed over at a time
+constexpr std::size_t kBatch = 256;        // attempts handed over at a time
 constexpr std::size_t kMostBatches = 512;  // waiting of one file; then its reader waits
 
 using Batch = std::vector<Attempt>;
+using Permits = std::counting_semaphore<>;  // as many as there are jobs; a thread has one while it reads
 
 // One file and the thread that reads it.
 class Lane {
  public:
-  Lane(const std::string& path, const FileScanOptions& options, std::size_t index) : path_(path), options_(options), index_(index) {}
+  Lane(const std::string& path, const FileScanOptions& options, std::size_t index, Permits& permits)
+      : path_(path), options_(options), index_(index), permits_(permits) {}
   ~Lane() {
     if (thread_.joinable()) thread_.join();
   }
@@ -37,8 +40,10 @@ class Lane {
         batch.push_back(attempt);
         if (batch.size() == kBatch) put(batch);
       };
+      permits_.acquire();
       outcome_.result = scan_file(path_, options_, sink, outcome_.counts, nullptr);
       if (!batch.empty()) put(batch);
+      permits_.release();
       const std::scoped_lock lock(mutex_);
       ended_ = true;
       changed_.notify_all();
@@ -67,7 +72,13 @@ class Lane {
  private:
   void put(Batch& batch) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return batches_.size() < kMostBatches; });
+    if (batches_.size() >= kMostBatches) {  // a thread that waits lets others read
+      permits_.release();
+      changed_.wait(lock, [&] { return batches_.size() < kMostBatches; });
+      lock.unlock();
+      permits_.acquire();
+      lock.lock();
+    }
     batches_.push_back(std::move(batch));
     changed_.notify_all();
     batch = Batch();
@@ -77,6 +88,7 @@ class Lane {
   const std::string& path_;
   const FileScanOptions& options_;
   std::size_t index_;
+  Permits& permits_;
   std::thread thread_;
   FileResult outcome_;
   Batch current_;
@@ -89,11 +101,13 @@ class Lane {
 
 }  // namespace
 
-std::vector<FileResult> read_timeline(const std::vector<std::string>& paths, const FileScanOptions& options, unsigned jobs,
-                                      const std::function<void(const Attempt&, std::size_t)>& sink, const ProgressSink& progress) {
+std::vector<FileResult> read_timeline(const std::vector<std::string>& paths, const FileScanOptions& options,
+                                      unsigned jobs, const std::function<void(const Attempt&, std::size_t)>& sink,
+                                      const ProgressSink& progress) {
   std::vector<FileResult> results(paths.size());
   if (paths.size() == 1) {
-    results[0].result = scan_file(paths[0], options, [&](const Attempt& attempt) { sink(attempt, 0); }, results[0].counts, progress);
+    results[0].result =
+        scan_file(paths[0], options, [&](const Attempt& attempt) { sink(attempt, 0); }, results[0].counts, progress);
     return results;
   }
 
@@ -105,8 +119,9 @@ std::vector<FileResult> read_timeline(const std::vector<std::string>& paths, con
   std::vector<std::size_t> order(paths.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return begins[a] < begins[b]; });
+  Permits permits(jobs);
   std::deque<std::unique_ptr<Lane>> waiting;
-  for (const std::size_t i : order) waiting.push_back(std::make_unique<Lane>(paths[i], options, i));
+  for (const std::size_t i : order) waiting.push_back(std::make_unique<Lane>(paths[i], options, i, permits));
 
   std::vector<std::unique_ptr<Lane>> active;
   std::size_t done = 0;
@@ -132,7 +147,8 @@ std::vector<FileResult> read_timeline(const std::vector<std::string>& paths, con
     }
     // files whose time has come, and those that are read ahead
     bool joined = false;
-    while (!waiting.empty() && (active.empty() || begins[waiting.front()->index()] <= active[best]->head()->window_time)) {
+    while (!waiting.empty() &&
+           (active.empty() || begins[waiting.front()->index()] <= active[best]->head()->window_time)) {
       if (!waiting.front()->started()) waiting.front()->start();
       active.push_back(std::move(waiting.front()));
       waiting.pop_front();

@@ -20,7 +20,9 @@ struct FileResult {
 
 /// Hands out the attempts of all files by window time (equal ones in the order of `paths`), with the index of the file. Runs
 /// `sink` on the calling thread. Gives each file's counts and error, in the order of `paths`.
-[[nodiscard]] std::vector<FileResult> read_timeline(const std::vector<std::string>& paths, const FileScanOptions& options, unsigned jobs,
-                                                    const std::function<void(const Attempt&, std::size_t file)>& sink, const ProgressSink& progress);
+[[nodiscard]] std::vector<FileResult> read_timeline(const std::vector<std::string>& paths,
+                                                    const FileScanOptions& options, unsigned jobs,
+                                                    const std::function<void(const Attempt&, std::size_t file)>& sink,
+                                                    const ProgressSink& progress);
 
 }  // namespace tipstaff

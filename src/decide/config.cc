@@ -1,11 +1,12 @@
-// Layers are read into one list of slots, a slot for each rule name. A rule of a known name takes over its slot; a new one
-// of the administrator's is put before the last shipped rule, the catch-all, since whatever stands behind that would
-// never be asked. Disabled rules keep their slot until the end, so that a later layer can fill it again.
+// Layers are read into one list of slots, a slot for each rule name. A rule of a known name takes over its slot; a
+// new one of the administrator's is put before the last shipped rule, the catch-all, since whatever stands behind
+// that would never be asked. Disabled rules keep their slot until the end, so that a later layer can fill it again.
 #include "decide/config.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -21,6 +22,7 @@ namespace tipstaff {
 namespace {
 
 constexpr std::string_view kShippedRules = "rules/default.toml";
+constexpr std::size_t kMostRules = 1000;  // in one file
 
 class Loader {
  public:
@@ -31,7 +33,8 @@ class Loader {
       if (!slots_.empty()) last_shipped_ = slots_.size() - 1;
       return;
     }
-    errors_.push_back({ErrorKind::internal, "the shipped rules are missing from this program; install it again", std::string(kShippedRules)});
+    errors_.push_back({ErrorKind::internal, "the shipped rules are missing from this program; install it again",
+                       std::string(kShippedRules)});
   }
 
   void read_file(const std::string& path, bool needs_version) { take(read_toml_file(path), path, needs_version); }
@@ -47,7 +50,7 @@ class Loader {
     check_version(reader, name, needs_version);
     read_settings(reader, name);
     read_rules(reader, name);
-    std::ranges::stable_sort(errors_.begin() + static_cast<std::ptrdiff_t>(before), errors_.end(), {}, line_of);
+    sort_from(before);
   }
 
   LoadedConfig finish(const std::vector<IpNetwork>& own_addresses) {
@@ -73,29 +76,45 @@ class Loader {
 
   static std::size_t line_of(const Error& error) {
     const std::size_t colon = error.where.rfind(':');
-    return colon == std::string::npos ? 0 : static_cast<std::size_t>(std::strtoul(error.where.c_str() + colon + 1, nullptr, 10));
+    return colon == std::string::npos ? 0 : std::strtoul(error.where.c_str() + colon + 1, nullptr, 10);
+  }
+
+  // The errors of one file by line; those of one line stay as they came.
+  void sort_from(std::size_t first) {
+    std::vector<std::pair<std::size_t, std::size_t>> order;  // line, index
+    for (std::size_t i = first; i < errors_.size(); ++i) order.emplace_back(line_of(errors_[i]), i);
+    std::ranges::sort(order);
+    ConfigErrors sorted;
+    for (const auto& [line, index] : order) sorted.push_back(std::move(errors_[index]));
+    std::ranges::move(sorted, errors_.begin() + static_cast<std::ptrdiff_t>(first));
   }
 
   void check_version(SectionReader& reader, const std::string& name, bool needed) {
     if (!reader.has("version")) {
-      if (needed) errors_.push_back({ErrorKind::invalid, "the file does not say its version; write version = 1 as its first line", name + ":1"});
+      if (needed)
+        errors_.push_back({ErrorKind::invalid, "the file does not say its version; write version = 1 as its first line",
+                           name + ":1"});
       return;
     }
     const auto version = reader.count("version");
     if (version && *version != 1) {
-      reader.report("version", fmt::format("version {} is not known to this Tipstaff, which reads version 1; install the Tipstaff "
-                                           "this file was written for, or write it anew by docs/formats/rules.md", *version));
+      reader.report("version",
+                    fmt::format("version {} is not known to this Tipstaff, which reads version 1; install the Tipstaff "
+                                "this file was written for, or write it anew by docs/formats/rules.md",
+                                *version));
     }
   }
 
   void read_settings(SectionReader& top, const std::string& name) {
     if (const TomlValue* table = top.table("allowlist")) {
       SectionReader reader(*table, "allowlist", name, errors_);
-      for (Exemption& entry : reader.networks("networks").value_or(std::vector<Exemption>())) allowed_.push_back(std::move(entry));
+      for (Exemption& entry : reader.networks("networks").value_or(std::vector<Exemption>()))
+        allowed_.push_back(std::move(entry));
     }
     if (const TomlValue* table = top.table("detect")) {
       SectionReader reader(*table, "detect", name, errors_);
-      settings_.count_publickey_failures = reader.flag("count_publickey_failures").value_or(settings_.count_publickey_failures);
+      settings_.count_publickey_failures =
+          reader.flag("count_publickey_failures").value_or(settings_.count_publickey_failures);
     }
     if (const TomlValue* table = top.table("limits")) {
       SectionReader reader(*table, "limits", name, errors_);
@@ -109,13 +128,20 @@ class Loader {
 
   void read_rules(SectionReader& top, const std::string& name) {
     std::map<std::string, std::string> in_this_file;  // rule name -> where
-    for (const TomlValue* table : top.tables("rule")) {
+    const std::vector<const TomlValue*> tables = top.tables("rule");
+    if (tables.size() > kMostRules) {
+      top.report("rule", fmt::format("the file has {} rules and each is asked about each attempt; keep {} at most",
+                                     tables.size(), kMostRules));
+      return;
+    }
+    for (const TomlValue* table : tables) {
       std::optional<RuleEntry> entry = read_rule(*table, name, errors_);
       if (!entry) continue;
       const auto [first, is_new] = in_this_file.emplace(entry->rule.name, entry->rule.where);
       if (!is_new) {
         errors_.push_back({ErrorKind::conflict,
-                           fmt::format("a rule named \"{}\" stands already at {}; give one of them another name", entry->rule.name, first->second),
+                           fmt::format("a rule named \"{}\" stands already at {}; give one of them another name",
+                                       entry->rule.name, first->second),
                            entry->rule.where});
         continue;
       }
@@ -124,7 +150,8 @@ class Loader {
   }
 
   void place(RuleEntry entry) {
-    const auto slot = std::ranges::find_if(slots_, [&entry](const Slot& one) { return one.rule.name == entry.rule.name; });
+    const auto slot =
+        std::ranges::find_if(slots_, [&entry](const Slot& one) { return one.rule.name == entry.rule.name; });
     if (entry.name_only) {
       if (slot != slots_.end()) {
         slot->enabled = false;
@@ -132,14 +159,16 @@ class Loader {
       }
       std::vector<std::string_view> names;
       for (const Slot& one : slots_) names.emplace_back(one.rule.name);
-      errors_.push_back({ErrorKind::not_found,
-                         fmt::format("there is no rule named \"{}\" to take out{}; correct the name or remove these lines", entry.rule.name,
-                                     did_you_mean(entry.rule.name, names)),
-                         entry.rule.where});
+      errors_.push_back(
+          {ErrorKind::not_found,
+           fmt::format("there is no rule named \"{}\" to take out{}; correct the name or remove these lines",
+                       entry.rule.name, did_you_mean(entry.rule.name, names)),
+           entry.rule.where});
     } else if (slot != slots_.end()) {
       *slot = {std::move(entry.rule), entry.enabled};
     } else if (last_shipped_) {
-      slots_.insert(slots_.begin() + static_cast<std::ptrdiff_t>(*last_shipped_), Slot{std::move(entry.rule), entry.enabled});
+      slots_.insert(slots_.begin() + static_cast<std::ptrdiff_t>(*last_shipped_),
+                    Slot{std::move(entry.rule), entry.enabled});
       ++*last_shipped_;
     } else {
       slots_.push_back({std::move(entry.rule), entry.enabled});
@@ -165,10 +194,12 @@ std::vector<std::string> layer_files(const std::string& directory, Loader& loade
   std::vector<std::string> found;
   fs::directory_iterator at(parts, error);
   for (; !error && at != fs::directory_iterator(); at.increment(error)) {
-    if (at->path().extension() == ".toml" && !at->path().filename().string().starts_with('.')) found.push_back(at->path().string());
+    if (at->path().extension() == ".toml" && !at->path().filename().string().starts_with('.'))
+      found.push_back(at->path().string());
   }
   if (error && error != std::errc::no_such_file_or_directory) {
-    loader.report({ErrorKind::unavailable, fmt::format("the folder cannot be read: {}", error.message()), parts.string()});
+    loader.report(
+        {ErrorKind::unavailable, fmt::format("the folder cannot be read: {}", error.message()), parts.string()});
   }
   std::ranges::sort(found);
   files.insert(files.end(), found.begin(), found.end());

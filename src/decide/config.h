@@ -18,8 +18,8 @@ namespace tipstaff {
 
 /// What is set beside the rules.
 struct Settings {
-  bool count_publickey_failures = false;    ///< [detect]
-  std::uint32_t tracked = 100000;           ///< [limits]: keys kept per rule
+  bool count_publickey_failures = false;   ///< [detect]
+  std::uint32_t tracked = 100000;          ///< [limits]: keys kept per rule
   std::chrono::seconds recent_success{0};  ///< [protect]: 0 is off
 };
 

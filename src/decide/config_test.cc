@@ -1,6 +1,7 @@
 // What rules files may say, what is refused and where the finger points, and how layers lie on each other.
 #include "decide/config.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -40,13 +41,14 @@ count_by = "prefix"
 ipv4_prefix = 28
 ipv6_prefix = 56
 scope = "service"
-match = { outcome = ["failure", "probe"], service = "ssh*", account = ["root", "a?"], host = "web-*", origin = "sshd", detector = "sshd" }
+match = { outcome = ["failure", "probe"], service = "s*", account = ["a", "b?"], host = "w", origin = "s*", detector = "*" }
 distinct = "account"
 escalate = ["1h", "1d"]
 remember = "10d"
 exempt = ["198.51.100.0/24"]
 continue = true
-)", "rules.toml");
+)",
+                                  "rules.toml");
   ASSERT_TRUE(loaded.has_value()) << to_text(loaded.error());
   EXPECT_TRUE(loaded->settings.count_publickey_failures);
   EXPECT_EQ(loaded->settings.tracked, 5000U);
@@ -129,7 +131,7 @@ TEST(Config, ErrorsNameFileLineAndWhatToDo) {
       {"scope = \"port\"", "r.toml:6", "it must be `host` or `service`"},
       {"ipv6_prefix = 64", "r.toml:6", "only with count_by = \"prefix\""},
       {"distinct = \"address\"", "r.toml:6", "never gets beyond 1"},
-      {"after_failures = 3", "r.toml:4", "exclude each other"},
+      {"after_failures = 3\nmatch = { outcome = \"success\" }", "r.toml:4", "exclude each other"},
       {"exempt = [\"192.0.2.0/33\"]", "r.toml:6", "\"192.0.2.0/33\" is neither an address nor a network"},
       {"exempt = \"192.0.2.0/24\"", "r.toml:6", "it must be: list of networks"},
       {"match = { outcome = \"faillure\" }", "r.toml:6", "did you mean \"failure\"?"},
@@ -148,7 +150,8 @@ TEST(Config, ErrorsNameFileLineAndWhatToDo) {
     const auto loaded = parse_rules(changed(wrong.change), "r.toml");
     ASSERT_FALSE(loaded.has_value()) << wrong.change;
     const Error& error = loaded.error().at(0);
-    EXPECT_TRUE(error.where == wrong.where || (wrong.where == "r.toml:2" && error.where == "r.toml:1")) << wrong.change << ": " << error.message();
+    EXPECT_TRUE(error.where == wrong.where || (wrong.where == "r.toml:2" && error.where == "r.toml:1"))
+        << wrong.change << ": " << error.message();
     EXPECT_NE(error.text.find(wrong.text), std::string::npos) << wrong.change << ": " << error.message();
     EXPECT_EQ(loaded.error().size(), 1U) << wrong.change << ": " << to_text(loaded.error());
   }
@@ -164,8 +167,10 @@ TEST(Config, MissingKeysAreNamed) {
 }
 
 TEST(Config, AllErrorsOfAFileComeInItsOrder) {
-  const auto loaded = parse_rules("[[rule]]\nname = \"a\"\nfindtime = \"1x\"\nmaxretry = 0\nbantime = \"1h\"\n\n[allowlist]\nnetwork = []\n"
-                                  "[[rule]]\nname = 7\nfindtime = \"1h\"\nmaxretry = 2\nbantime = \"1h\"\n", "r.toml");
+  const auto loaded = parse_rules(
+      "[[rule]]\nname = \"a\"\nfindtime = \"1x\"\nmaxretry = 0\nbantime = \"1h\"\n\n[allowlist]\nnetwork = []\n"
+      "[[rule]]\nname = 7\nfindtime = \"1h\"\nmaxretry = 2\nbantime = \"1h\"\n",
+      "r.toml");
   ASSERT_FALSE(loaded.has_value());
   std::vector<std::string> places;
   for (const Error& error : loaded.error()) places.push_back(error.where);
@@ -177,6 +182,15 @@ TEST(Config, TwoRulesOfOneNameInOneFile) {
   ASSERT_FALSE(loaded.has_value());
   EXPECT_EQ(loaded.error().at(0).message(),
             "r.toml:6: a rule named \"Catch All Login\" stands already at r.toml:1; give one of them another name");
+}
+
+TEST(Config, TooManyRules) {
+  std::string text;
+  for (int i = 0; i < 1001; ++i) text += fmt::format("[[rule]]\nname = \"r{}\"\n", i);
+  const auto loaded = parse_rules(text, "r.toml");
+  ASSERT_FALSE(loaded.has_value());
+  EXPECT_EQ(loaded.error().size(), 1U);
+  EXPECT_NE(loaded.error().at(0).text.find("keep 1000 at most"), std::string::npos);
 }
 
 TEST(Config, AMissingOrStrangeFile) {
@@ -230,11 +244,14 @@ TEST_F(Layers, ShippedRulesAlone) {
 }
 
 TEST_F(Layers, NewRulesStandBeforeTheCatchAllAndSameNamesReplaceInPlace) {
-  write("tipstaff.toml", "version = 1\n[[rule]]\nname = \"Mine\"\nfindtime = \"1h\"\nmaxretry = 3\nbantime = \"1d\"\n"
-                         "[[rule]]\nname = \"Spraying\"\nenabled = false\n[allowlist]\nnetworks = [\"198.51.100.0/24\"]\n");
-  write("conf.d/20-b.toml", "version = 1\n[[rule]]\nname = \"Mine\"\nfindtime = \"2h\"\nmaxretry = 4\nbantime = \"2d\"\n");
-  write("conf.d/10-a.toml", "version = 1\n[[rule]]\nname = \"Also mine\"\nfindtime = \"2h\"\nmaxretry = 4\nbantime = \"2d\"\n"
-                            "[limits]\ntracked = 200\n[allowlist]\nnetworks = [\"203.0.113.7\"]\n");
+  write("tipstaff.toml",
+        "version = 1\n[[rule]]\nname = \"Mine\"\nfindtime = \"1h\"\nmaxretry = 3\nbantime = \"1d\"\n"
+        "[[rule]]\nname = \"Spraying\"\nenabled = false\n[allowlist]\nnetworks = [\"198.51.100.0/24\"]\n");
+  write("conf.d/20-b.toml",
+        "version = 1\n[[rule]]\nname = \"Mine\"\nfindtime = \"2h\"\nmaxretry = 4\nbantime = \"2d\"\n");
+  write("conf.d/10-a.toml",
+        "version = 1\n[[rule]]\nname = \"Also mine\"\nfindtime = \"2h\"\nmaxretry = 4\nbantime = \"2d\"\n"
+        "[limits]\ntracked = 200\n[allowlist]\nnetworks = [\"203.0.113.7\"]\n");
   write("conf.d/.hidden.toml", "nonsense");
   write("conf.d/notes.txt", "nonsense");
   EXPECT_EQ(names(), "Success after failures; Many addresses, one account; Mine; Also mine; Catch All Login; ");
@@ -254,8 +271,9 @@ TEST_F(Layers, ATakenOutRuleCanComeBackAndAnUnknownOneIsAnError) {
   write("conf.d/a.toml", "version = 1\n" + std::string(kRule));
   EXPECT_EQ(names(), "Success after failures; Many addresses, one account; Spraying; Catch All Login; ");
   write("conf.d/b.toml", "version = 1\n[[rule]]\nname = \"Catch All Logins\"\nenabled = false\n");
-  EXPECT_EQ(names(), path("conf.d/b.toml") + ":2: there is no rule named \"Catch All Logins\" to take out (did you mean "
-                                             "\"Catch All Login\"?); correct the name or remove these lines\n");
+  EXPECT_EQ(names(), path("conf.d/b.toml") +
+                         ":2: there is no rule named \"Catch All Logins\" to take out (did you mean "
+                         "\"Catch All Login\"?); correct the name or remove these lines\n");
 }
 
 TEST_F(Layers, EachFileMustSayItsVersion) {
@@ -264,7 +282,8 @@ TEST_F(Layers, EachFileMustSayItsVersion) {
   const LoadedConfig loaded = load();
   ASSERT_FALSE(loaded.has_value());
   ASSERT_EQ(loaded.error().size(), 2U);
-  EXPECT_EQ(loaded.error()[0].message(), path("tipstaff.toml") + ":1: the file does not say its version; write version = 1 as its first line");
+  EXPECT_EQ(loaded.error()[0].message(),
+            path("tipstaff.toml") + ":1: the file does not say its version; write version = 1 as its first line");
   EXPECT_EQ(loaded.error()[1].where, path("conf.d/a.toml") + ":1");
   EXPECT_NE(loaded.error()[1].text.find("version 2 is not known to this Tipstaff"), std::string::npos);
 }

@@ -14,29 +14,34 @@ namespace {
 
 constexpr std::uint32_t kAny = std::numeric_limits<std::uint32_t>::max();
 
-constexpr KeyDefinition text(std::string_view section, std::string_view name, std::string_view fallback, std::string_view sentence) {
+constexpr KeyDefinition text(std::string_view section, std::string_view name, std::string_view fallback,
+                             std::string_view sentence) {
   return {section, name, "", KeyType::text, "", 0, 0, fallback, sentence};
 }
-constexpr KeyDefinition texts(std::string_view name, std::string_view sentence) {
-  return {"rule.match", name, "", KeyType::texts, "", 0, 0, "any", sentence};
+constexpr KeyDefinition texts(std::string_view name, std::string_view fallback, std::string_view sentence) {
+  return {"rule.match", name, "", KeyType::texts, "", 0, 0, fallback, sentence};
 }
-constexpr KeyDefinition count(std::string_view section, std::string_view name, std::string_view alias, std::uint32_t least,
-                              std::uint32_t most, std::string_view fallback, std::string_view sentence) {
+constexpr KeyDefinition count(std::string_view section, std::string_view name, std::string_view alias,
+                              std::uint32_t least, std::uint32_t most, std::string_view fallback,
+                              std::string_view sentence) {
   return {section, name, alias, KeyType::count, "", least, most, fallback, sentence};
 }
-constexpr KeyDefinition duration(std::string_view section, std::string_view name, std::string_view alias, std::uint32_t least,
-                                 std::string_view fallback, std::string_view sentence) {
+constexpr KeyDefinition duration(std::string_view section, std::string_view name, std::string_view alias,
+                                 std::uint32_t least, std::string_view fallback, std::string_view sentence) {
   return {section, name, alias, KeyType::duration, "", least, 0, fallback, sentence};
 }
-constexpr KeyDefinition choice(std::string_view name, std::string_view choices, std::string_view fallback, std::string_view sentence) {
+constexpr KeyDefinition choice(std::string_view name, std::string_view choices, std::string_view fallback,
+                               std::string_view sentence) {
   return {"rule", name, "", KeyType::choice, choices, 0, 0, fallback, sentence};
 }
-constexpr KeyDefinition other(std::string_view section, std::string_view name, KeyType type, std::string_view fallback, std::string_view sentence) {
+constexpr KeyDefinition other(std::string_view section, std::string_view name, KeyType type, std::string_view fallback,
+                              std::string_view sentence) {
   return {section, name, "", type, "", 0, 0, fallback, sentence};
 }
 
 constexpr std::array kKeys = {
-    count("", "version", "", 1, kAny, "required in layers", "Version of this format; 1. A file given with `--rules` may leave it out."),
+    count("", "version", "", 1, kAny, "required in layers",
+          "Version of this format; 1. A file given with `--rules` may leave it out."),
     other("", "rule", KeyType::tables, "none", "The rules, as `[[rule]]`."),
     other("", "allowlist", KeyType::table, "", "What is never blocked."),
     other("", "detect", KeyType::table, "", "What counts as a failure."),
@@ -44,34 +49,47 @@ constexpr std::array kKeys = {
     other("", "protect", KeyType::table, "", "Protection of those who log in here."),
 
     text("rule", "name", "required", "Name of the rule, as it stands in alerts and reports. Unique."),
-    other("rule", "enabled", KeyType::flag, "true", "`false` takes the rule out; with `name` alone it takes out a rule of an earlier layer."),
-    duration("rule", "trigger_window", "findtime", 1, "required", "How long a try counts. The window slides; a try exactly this old no longer counts."),
-    count("rule", "occurrences", "maxretry", 1, 1000, "required", "Tries within the window that fill the rule; with `distinct`: different values, 2 to 64."),
+    other("rule", "enabled", KeyType::flag, "true",
+          "`false` takes the rule out; with `name` alone it takes out a rule of an earlier layer."),
+    duration("rule", "trigger_window", "findtime", 1, "required",
+             "How long a try counts. The window slides; a try exactly this old no longer counts."),
+    count("rule", "occurrences", "maxretry", 1, 1000, "required",
+          "Tries within the window that fill the rule; with `distinct`: different values, 2 to 64."),
     duration("rule", "lockout", "bantime", 1, "required to block", "How long a block lasts."),
-    choice("count_by", "address|prefix|account", "address", "What tries are counted by. `account` only alerts: the block would hit its owner."),
-    count("rule", "ipv4_prefix", "", 8, 32, "24", "Prefix length that `count_by = \"prefix\"` counts and blocks IPv4 by; 32 is the single address."),
+    choice("count_by", "address|prefix|account", "address",
+           "What tries are counted by. `account` only alerts: the block would hit its owner."),
+    count("rule", "ipv4_prefix", "", 8, 32, "24",
+          "Prefix length that `count_by = \"prefix\"` counts and blocks IPv4 by; 32 is the single address."),
     count("rule", "ipv6_prefix", "", 16, 128, "64", "The same for IPv6."),
     choice("distinct", "account|address", "none", "Count different accounts (or addresses) instead of tries."),
-    count("rule", "after_failures", "", 1, 1000, "none", "Instead of `occurrences`, with `match.outcome = \"success\"`: fires at a success that had so many failures within the window before it."),
+    count("rule", "after_failures", "", 1, 1000, "none",
+          "Instead of `occurrences`, with `match.outcome = \"success\"`: fires at a success that had so many failures "
+          "within the window before it."),
     choice("scope", "host|service", "host", "What a block shuts. With `service` each service is counted by itself."),
     choice("action", "block|alert", "block", "`alert` blocks nothing; it fires at most once per key and window."),
     other("rule", "match", KeyType::table, "failures", "Which attempts the rule looks at; all its keys must fit."),
     other("rule", "exempt", KeyType::networks, "none", "Networks this rule does not look at; the next rule may."),
-    other("rule", "escalate", KeyType::durations, "none", "Lockouts of the first, second, ... block of the same key; the last one stays. The first equals `lockout`."),
+    other("rule", "escalate", KeyType::durations, "none",
+          "Lockouts of the first, second, ... block of the same key; the last one stays. The first equals `lockout`."),
     duration("rule", "remember", "", 1, "30d", "How long after a block a further one counts as further."),
-    other("rule", "continue", KeyType::flag, "false", "`true`: the next rule may look at the attempt too, unless this one blocked."),
+    other("rule", "continue", KeyType::flag, "false",
+          "`true`: the next rule may look at the attempt too, unless this one blocked."),
 
-    texts("outcome", "`failure`, `success` or `probe`; where missing: `failure`."),
-    texts("service", "Service of the attempt, such as `sshd`."),
-    texts("account", "Account tried."),
-    texts("host", "Host that logged the attempt."),
-    texts("origin", "Origin of the attempt, such as `Windows`."),
-    texts("detector", "Detector that read it."),
+    texts("outcome", "failure", "`failure`, `success`, `probe`, or a list of them."),
+    texts("service", "any", "Service of the attempt, such as `sshd`."),
+    texts("account", "any", "Account tried."),
+    texts("host", "any", "Host that logged the attempt."),
+    texts("origin", "any", "Origin of the attempt, such as `Windows`."),
+    texts("detector", "any", "Detector that read it."),
 
-    other("allowlist", "networks", KeyType::networks, "none", "Addresses and networks (CIDR) that are never counted and never blocked. Those of all layers add up."),
-    other("detect", "count_publickey_failures", KeyType::flag, "false", "Count each refused key of an existing account as a failure."),
-    count("limits", "tracked", "", 100, 10000000, "100000", "Keys kept per rule; beyond it the one that would be forgotten first goes, and is counted."),
-    duration("protect", "recent_success", "", 0, "0 (off)", "How long a success protects its own account at its own address from being counted; see below."),
+    other("allowlist", "networks", KeyType::networks, "none",
+          "Addresses and networks (CIDR) that are never counted and never blocked. Those of all layers add up."),
+    other("detect", "count_publickey_failures", KeyType::flag, "false",
+          "Count each refused key of an existing account as a failure."),
+    count("limits", "tracked", "", 100, 10000000, "100000",
+          "Keys kept per rule; beyond it the one that would be forgotten first goes, and is counted."),
+    duration("protect", "recent_success", "", 0, "0 (off); shipped: 7d",
+             "How long a success protects its own account at its own address from being counted; see below."),
 };
 
 }  // namespace
@@ -87,16 +105,26 @@ const KeyDefinition* find_key(std::string_view section, std::string_view name) {
 
 std::string type_text(const KeyDefinition& key) {
   switch (key.type) {
-    case KeyType::text: return "text";
-    case KeyType::texts: return "text or list of texts";
-    case KeyType::count: return key.most == kAny ? "whole number" : fmt::format("whole number, {} to {}", key.least, key.most);
-    case KeyType::duration: return "duration";
-    case KeyType::durations: return "list of durations";
-    case KeyType::flag: return "true or false";
-    case KeyType::networks: return "list of networks";
-    case KeyType::table: return "table";
-    case KeyType::tables: return "tables";
-    case KeyType::choice: break;
+    case KeyType::text:
+      return "text";
+    case KeyType::texts:
+      return "text or list of texts";
+    case KeyType::count:
+      return key.most == kAny ? "whole number" : fmt::format("whole number, {} to {}", key.least, key.most);
+    case KeyType::duration:
+      return "duration";
+    case KeyType::durations:
+      return "list of durations";
+    case KeyType::flag:
+      return "true or false";
+    case KeyType::networks:
+      return "list of networks";
+    case KeyType::table:
+      return "table";
+    case KeyType::tables:
+      return "tables";
+    case KeyType::choice:
+      break;
   }
   std::string words;
   for (std::string_view rest = key.choices; !rest.empty();) {
@@ -124,10 +152,12 @@ std::string list_keys() {
   for (const KeyDefinition& key : kKeys) {
     if (key.section != section) {
       section = key.section;
-      list += section.empty() ? std::string("file\n") : fmt::format("\n{}\n", section == "rule" ? "[[rule]]" : fmt::format("[{}]", section));
+      list += section.empty() ? std::string("file\n")
+                              : fmt::format("\n{}\n", section == "rule" ? "[[rule]]" : fmt::format("[{}]", section));
     }
     const std::string names = key.alias.empty() ? std::string(key.name) : fmt::format("{}, {}", key.name, key.alias);
-    list += fmt::format("  {:<26} {} Default: {}.\n", names, key.sentence, key.fallback.empty() ? "none" : key.fallback);
+    list +=
+        fmt::format("  {:<26} {} Default: {}.\n", names, key.sentence, key.fallback.empty() ? "none" : key.fallback);
   }
   return list;
 }

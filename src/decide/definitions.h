@@ -1,6 +1,6 @@
 // The one list of all settings: name, type, default, sentence. The reader of rules files checks against it, `tipstaff
-// check --keys` prints it, and the tables in docs/formats/rules.md are it (a test compares them). A key that is not here
-// does not exist.
+// check --keys` prints it, and the tables in docs/formats/rules.md are it (a test compares them). A key that is not
+// here does not exist.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ enum class KeyType : std::uint8_t { text, texts, count, duration, durations, fla
 struct KeyDefinition {
   std::string_view section;
   std::string_view name;
-  std::string_view alias;     ///< another name for the same key; may be empty
+  std::string_view alias;  ///< another name for the same key; may be empty
   KeyType type;
   std::string_view choices;   ///< of KeyType::choice, parted by '|'
   std::uint32_t least;        ///< of counts, and of durations in seconds

@@ -16,7 +16,9 @@ TEST(Definitions, TheManualHasTheSameTables) {
   ASSERT_FALSE(manual.empty());
   for (const std::string_view section : {"", "rule", "rule.match", "allowlist", "detect", "limits", "protect"}) {
     const std::string table = key_table(section);
-    EXPECT_NE(manual.find(table), std::string::npos) << "docs/formats/rules.md lacks this table of [" << section << "]:\n" << table;
+    EXPECT_NE(manual.find(table), std::string::npos)
+        << "docs/formats/rules.md lacks this table of [" << section << "]:\n"
+        << table;
   }
 }
 

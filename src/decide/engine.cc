@@ -40,12 +40,33 @@ struct RuleEngine::Facts {
     return *scope_;
   }
 
+  std::uint64_t scope(Rule::Scope of) { return of == Rule::Scope::service ? host_and_service() : host; }
+
+  // What tries of this attempt's address are counted by and blocked by. The prefix length enters, so that a network and
+  // its first address are two things. Rules mostly share one shape, so the last key is kept.
+  TableKey key(const Shape& shape) {
+    if (has_key_ && shape == shape_) return key_;
+    const IpAddress address = *attempt.address;
+    const unsigned bits = address.is_v4() ? shape.ipv4_prefix : shape.ipv6_prefix;
+    key_ = TableKey::of(cut(address, shape.ipv4_prefix, shape.ipv6_prefix), scope(shape.scope) + bits);
+    shape_ = shape;
+    has_key_ = true;
+    return key_;
+  }
+
+  TableKey account_key(Rule::Scope of) {
+    return {account() ^ scope(of), mix(scope(of)) ^ hash_of(attempt.account, kAccountSeed2)};
+  }
+
   const Attempt& attempt;
   Instant now;
   std::uint64_t host;
   std::optional<bool> forgiven;
 
  private:
+  Shape shape_;
+  TableKey key_;
+  bool has_key_ = false;
   std::optional<std::uint64_t> account_;
   std::optional<std::uint64_t> scope_;
 };
@@ -57,7 +78,8 @@ RuleEngine::RuleEngine(std::shared_ptr<const Config> config)
       known_(config_->settings.tracked) {
   windows_.reserve(config_->rules.size());
   for (const Rule& rule : config_->rules) {
-    windows_.emplace_back(rule.needed(), rule.distinct != Rule::Distinct::none, rule.trigger_window, config_->settings.tracked);
+    windows_.emplace_back(rule.needed(), rule.distinct != Rule::Distinct::none, rule.trigger_window,
+                          config_->settings.tracked);
     if (rule.action != Rule::Action::block) continue;
     const Shape shape = shape_of(rule);
     if (std::ranges::find(shapes_, shape) == shapes_.end()) shapes_.push_back(shape);
@@ -69,19 +91,12 @@ RuleEngine::Shape RuleEngine::shape_of(const Rule& rule) {
   return {prefix ? rule.ipv4_prefix : 32, prefix ? rule.ipv6_prefix : 128, rule.scope};
 }
 
-// The prefix length enters, so that a network and its first address are two things.
-TableKey RuleEngine::block_key(const Shape& shape, Facts& facts) {
-  const IpAddress address = *facts.attempt.address;
-  const std::uint64_t scope = shape.scope == Rule::Scope::service ? facts.host_and_service() : facts.host;
-  const unsigned bits = address.is_v4() ? shape.ipv4_prefix : shape.ipv6_prefix;
-  return TableKey::of(cut(address, shape.ipv4_prefix, shape.ipv6_prefix), scope + bits);
-}
-
 bool RuleEngine::is_shut(Facts& facts) const {
   if (!facts.attempt.address || blocks_.size() == 0) return false;
   return std::ranges::any_of(shapes_, [this, &facts](const Shape& shape) {
-    const std::uint32_t found = blocks_.find(block_key(shape, facts));
-    return found != KeyedTable<BlockSpan>::kNone && blocks_[found].from <= facts.now && facts.now < blocks_[found].until;
+    const std::uint32_t found = blocks_.find(facts.key(shape));
+    return found != KeyedTable<BlockSpan>::kNone && blocks_[found].from <= facts.now &&
+           facts.now < blocks_[found].until;
   });
 }
 
@@ -95,7 +110,8 @@ void RuleEngine::note_success(Facts& facts) {
 }
 
 // Whether this failure is the owner's own: the account has lately logged in from the very address, and has not failed
-// there too often in this window. Asked once for an attempt, with the numbers of the first blocking rule that looks at it.
+// there too often in this window. Asked once for an attempt, with the numbers of the first blocking rule that looks
+// at it.
 bool RuleEngine::is_forgiven(const Rule& rule, Facts& facts) {
   if (facts.forgiven) return *facts.forgiven;
   facts.forgiven = false;
@@ -114,15 +130,6 @@ bool RuleEngine::is_forgiven(const Rule& rule, Facts& facts) {
   counters_.forgiven += facts.attempt.count;
   facts.forgiven = true;
   return true;
-}
-
-TableKey RuleEngine::key_of(const Rule& rule, Facts& facts) const {
-  const std::uint64_t scope = rule.scope == Rule::Scope::service ? facts.host_and_service() : facts.host;
-  if (rule.count_by == Rule::CountBy::account) {
-    return {facts.account() ^ scope, mix(scope) ^ hash_of(facts.attempt.account, kAccountSeed2)};
-  }
-  const Shape shape = shape_of(rule);
-  return TableKey::of(cut(*facts.attempt.address, shape.ipv4_prefix, shape.ipv6_prefix), scope);
 }
 
 void RuleEngine::judge(const Attempt& attempt, std::vector<Verdict>& out) {
@@ -153,7 +160,8 @@ bool RuleEngine::fill(std::size_t index, bool feeds, Facts& facts, std::vector<V
   const Attempt& attempt = facts.attempt;
   const bool blocks = rule.action == Rule::Action::block;
   if (blocks && is_forgiven(rule, facts)) return false;
-  const TableKey key = key_of(rule, facts);
+  const TableKey key =
+      rule.count_by == Rule::CountBy::account ? facts.account_key(rule.scope) : facts.key(shape_of(rule));
   const bool waits = rule.after_failures > 0;
   const std::uint32_t handle = waits && !feeds ? window.find(key) : window.take(key, facts.now);
   if (handle == KeyedTable<int>::kNone) return false;
@@ -194,7 +202,7 @@ void RuleEngine::block(std::size_t index, std::uint32_t handle, Facts& facts, Ve
   window.empty(handle);
   verdict.until = facts.now + lockout;
   if (rule.scope == Rule::Scope::service) verdict.service = facts.attempt.service;
-  const std::uint32_t at = blocks_.take(block_key(shape_of(rule), facts), facts.now);
+  const std::uint32_t at = blocks_.take(facts.key(shape_of(rule)), facts.now);
   blocks_[at] = {facts.now, verdict.until};
   blocks_.keep_until(at, verdict.until);
 }

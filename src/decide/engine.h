@@ -1,7 +1,8 @@
-// Judges attempts: feeds each to the rules and says who is to be shut out until when, and what is worth an alert. Time is
-// the attempts' own (`window_time`), never the clock's, so a replay gives the same verdicts. Everything is counted per
-// host. Knows no firewall: a block stands here from the moment it is judged, also where nobody enforces it, and what
-// arrives behind it counts for nothing. Bounded in memory, without allocation once its tables have grown.
+// Judges attempts: feeds each to the rules and says who is to be shut out until when, and what is worth an alert.
+// Time is the attempts' own (`window_time`), never the clock's, so a replay gives the same verdicts. Everything is
+// counted per host. Knows no firewall: a block stands here from the moment it is judged, also where nobody enforces
+// it, and what arrives behind it counts for nothing. Bounded in memory, without allocation once its tables have
+// grown.
 #pragma once
 
 #include <cstdint>
@@ -29,11 +30,11 @@ struct Verdict {
   IpNetwork network;           ///< block: what is shut; alert: what was counted, or the last address
   bool has_account = false;    ///< the account of the attempt that filled the rule
   std::string account;
-  std::string service;         ///< of blocks with scope "service": what is shut
-  std::string host;            ///< the host that is attacked; may be empty
-  Instant at{};                ///< window time of the attempt that filled the rule
-  Instant until{};             ///< end of the block; the block stands in [at, until). Alerts: the same as `at`
-  std::uint32_t counted = 0;   ///< tries, values or failures that filled it (not more than the rule asks for)
+  std::string service;        ///< of blocks with scope "service": what is shut
+  std::string host;           ///< the host that is attacked; may be empty
+  Instant at{};               ///< window time of the attempt that filled the rule
+  Instant until{};            ///< end of the block; the block stands in [at, until). Alerts: the same as `at`
+  std::uint32_t counted = 0;  ///< tries, values or failures that filled it (not more than the rule asks for)
 };
 
 /// Not thread-safe: one engine belongs to one thread.
@@ -77,11 +78,9 @@ class RuleEngine {
   struct Facts;  // of the attempt in hand, each computed when first asked for
 
   static Shape shape_of(const Rule& rule);
-  static TableKey block_key(const Shape& shape, Facts& facts);
   bool is_shut(Facts& facts) const;
   bool is_forgiven(const Rule& rule, Facts& facts);
   void note_success(Facts& facts);
-  TableKey key_of(const Rule& rule, Facts& facts) const;
   bool fill(std::size_t index, bool feeds, Facts& facts, std::vector<Verdict>& out);
   void block(std::size_t index, std::uint32_t handle, Facts& facts, Verdict& verdict);
 

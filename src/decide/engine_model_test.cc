@@ -32,11 +32,13 @@ class Model {
     std::string said;
     if (attempt.address && config_.exempt.find(*attempt.address) != nullptr) return said;
     const bool shut = std::ranges::any_of(blocks_, [&](const auto& block) {
-      return attempt.address && block.host == attempt.host && block.network.contains(*attempt.address) && attempt.window_time < block.until &&
-             (block.service.empty() || block.service == attempt.service);
+      return attempt.address && block.host == attempt.host && block.network.contains(*attempt.address) &&
+             attempt.window_time < block.until && (block.service.empty() || block.service == attempt.service);
     });
     for (const Rule& rule : config_.rules) {
-      if (shut && !(rule.after_failures > 0 && rule.action == Rule::Action::alert && attempt.outcome == Outcome::success)) continue;
+      if (shut &&
+          !(rule.after_failures > 0 && rule.action == Rule::Action::alert && attempt.outcome == Outcome::success))
+        continue;
       const Fit fit = rule.fit(attempt);
       if (fit != Fit::yes && fit != Fit::feeds) continue;
       const std::string words = look(rule, attempt, fit == Fit::feeds);
@@ -57,11 +59,14 @@ class Model {
   std::string look(const Rule& rule, const Attempt& attempt, bool feeds) {
     std::string key = rule.name + "|" + attempt.host;
     if (rule.scope == Rule::Scope::service) key += "|" + std::string(attempt.service);
-    key += "|" + (rule.count_by == Rule::CountBy::account ? attempt.account : rule.network_of(*attempt.address).to_string());
+    key += "|" +
+           (rule.count_by == Rule::CountBy::account ? attempt.account : rule.network_of(*attempt.address).to_string());
     std::vector<Seen>& seen = seen_[key];
     const Instant now = attempt.window_time;
     if (rule.after_failures == 0 || feeds) {
-      const std::string value = rule.distinct == Rule::Distinct::account ? attempt.account : rule.distinct == Rule::Distinct::address ? attempt.address->to_string() : "";
+      const std::string value = rule.distinct == Rule::Distinct::account   ? attempt.account
+                                : rule.distinct == Rule::Distinct::address ? attempt.address->to_string()
+                                                                           : "";
       for (std::uint32_t i = 0; i < attempt.count; ++i) seen.push_back({now, value});
     }
     if (feeds) return "";
@@ -81,10 +86,12 @@ class Model {
     seen.clear();
     std::vector<Instant>& past = past_[key];
     if (!past.empty() && now - past.back() >= rule.remember) past.clear();
-    const auto lockout = rule.escalate.empty() ? rule.lockout : rule.escalate[std::min(past.size(), rule.escalate.size() - 1)];
+    const auto lockout =
+        rule.escalate.empty() ? rule.lockout : rule.escalate[std::min(past.size(), rule.escalate.size() - 1)];
     past.push_back(now);
     const IpNetwork network = rule.network_of(*attempt.address);
-    blocks_.push_back({attempt.host, rule.scope == Rule::Scope::service ? std::string(attempt.service) : "", network, now + lockout});
+    blocks_.push_back(
+        {attempt.host, rule.scope == Rule::Scope::service ? std::string(attempt.service) : "", network, now + lockout});
     return fmt::format("block {} {}", network.to_string(), lockout.count());
   }
 
@@ -154,7 +161,8 @@ TEST(EngineModel, AgreesWithTheNaiveOneOn10000RandomAttempts) {
   for (int step = 0; step < 10000; ++step) {
     if (pick(3) == 0) at += std::chrono::seconds(pick(6));
     if (pick(200) == 0) at += std::chrono::seconds(pick(20) * 30);
-    const std::string address = pick(4) == 0 ? fmt::format("2001:db8:0:{}::{}", pick(2), pick(3)) : fmt::format("192.0.2.{}", pick(10));
+    const std::string address =
+        pick(4) == 0 ? fmt::format("2001:db8:0:{}::{}", pick(2), pick(3)) : fmt::format("192.0.2.{}", pick(10));
     Attempt attempt = testing_decide::failure(at, pick(30) == 0 ? "" : address, accounts[pick(8)]);
     attempt.outcome = pick(12) == 0 ? Outcome::success : pick(15) == 0 ? Outcome::probe : Outcome::failure;
     attempt.count = pick(10) == 0 ? static_cast<std::uint32_t>(1 + pick(8)) : 1;

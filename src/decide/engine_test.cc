@@ -24,7 +24,8 @@ occurrences = 5
 lockout = "2h"
 )";
 
-std::string shut(Judge& judge, std::chrono::microseconds from, std::string_view address, int tries, std::string_view account = "root") {
+std::string shut(Judge& judge, std::chrono::microseconds from, std::string_view address, int tries,
+                 std::string_view account = "root") {
   std::string last;
   for (int i = 0; i < tries; ++i) last = judge(failure(from + i * 1s, address, account));
   return last;
@@ -267,7 +268,7 @@ distinct = "account"
   EXPECT_EQ(shut(judge, 0s, "203.0.113.77", 20, "anna"), "");
   EXPECT_EQ(judge(failure(1h, "203.0.113.77", "bo")), "");
   EXPECT_EQ(judge(failure(2h, "203.0.113.77", "bo")), "");
-  EXPECT_EQ(judge(failure(3h, "203.0.113.77", "")), "");  // no account told
+  EXPECT_EQ(judge(failure(3h, "203.0.113.77", "")), "");            // no account told
   EXPECT_EQ(judge(failure(24h + 19s, "203.0.113.77", "cid")), "");  // anna is a day old
   EXPECT_EQ(judge(failure(25h, "203.0.113.77", "anna")), "block 203.0.113.77 7200");
 }

@@ -22,10 +22,14 @@ TEST(Exemptions, AgreeWithEachNetwork) {
       of({"::/64", "2001:db8::/32", "2001:db8:1::7", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}),
       of({"2001:db8::/127", "2001:db8::2/128", "::1", "8000::/1"}),
   };
-  const char* const addresses[] = {"0.0.0.0", "0.0.0.1", "192.0.1.255", "192.0.2.0", "192.0.2.7", "192.0.2.255", "192.0.3.0", "192.0.4.0",
-                                   "255.255.255.254", "255.255.255.255", "::", "::1", "::fffe:ffff:ffff", "::1:0:0:0", "::1:0:0:0:0",
-                                   "2001:db8::", "2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:1::7", "2001:db9::", "7fff::",
-                                   "8000::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "::ffff:192.0.2.7"};
+  const char* const addresses[] = {
+      "0.0.0.0",          "0.0.0.1",         "192.0.1.255", "192.0.2.0",
+      "192.0.2.7",        "192.0.2.255",     "192.0.3.0",   "192.0.4.0",
+      "255.255.255.254",  "255.255.255.255", "::",          "::1",
+      "::fffe:ffff:ffff", "::1:0:0:0",       "::1:0:0:0:0", "2001:db8::",
+      "2001:db8::1",      "2001:db8::2",     "2001:db8::3", "2001:db8:1::7",
+      "2001:db9::",       "7fff::",          "8000::",      "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+      "::ffff:192.0.2.7"};
   for (const Exemptions& set : sets) {
     for (const char* text : addresses) {
       const IpAddress address = IpAddress::parse(text).value();

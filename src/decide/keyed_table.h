@@ -1,8 +1,8 @@
 // A bounded table from keys that attackers choose to small values. Open addressing over 8-byte cells; the entries lie
 // densely behind them, so an empty table costs half a kilobyte and a full one little more than its entries. Each
 // entry says until when it is of use: those past it are taken over by new keys without ado. When the stated cap is
-// reached and nothing has run out, the entry that would run out first among a few is dropped and counted. Nothing is ever
-// refused, no operation walks the whole table except the doubling of the cells.
+// reached and nothing has run out, the entry that would run out first among a few is dropped and counted. Nothing is
+// ever refused, no operation walks the whole table except the doubling of the cells.
 #pragma once
 
 #include <algorithm>
@@ -92,7 +92,9 @@ class KeyedTable {
   [[nodiscard]] Value& operator[](std::uint32_t index) { return entries_[index].value; }
   [[nodiscard]] const Value& operator[](std::uint32_t index) const { return entries_[index].value; }
   /// The entry is of use before `until`, at least.
-  void keep_until(std::uint32_t index, Instant until) { entries_[index].until = std::max(entries_[index].until, until); }
+  void keep_until(std::uint32_t index, Instant until) {
+    entries_[index].until = std::max(entries_[index].until, until);
+  }
 
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
   /// Entries dropped while still of use, because of the cap.
@@ -113,7 +115,9 @@ class KeyedTable {
     Value value;
   };
 
-  static std::uint32_t hash_key(TableKey key) { return static_cast<std::uint32_t>(mix(key.a + 0x9e3779b97f4a7c15ULL * key.b)); }
+  static std::uint32_t hash_key(TableKey key) {
+    return static_cast<std::uint32_t>(mix(key.a + 0x9e3779b97f4a7c15ULL * key.b));
+  }
   [[nodiscard]] std::size_t mask() const { return cells_.size() - 1; }
 
   // An entry to give to a new key: one that has run out, or at the cap the one that would first.

@@ -17,7 +17,8 @@ constexpr std::uint32_t kMostDistinct = 64;
 
 std::vector<Glob> globs(SectionReader& reader, std::string_view name) {
   std::vector<Glob> all;
-  for (std::string& pattern : reader.texts(name).value_or(std::vector<std::string>())) all.emplace_back(std::move(pattern));
+  for (std::string& pattern : reader.texts(name).value_or(std::vector<std::string>()))
+    all.emplace_back(std::move(pattern));
   return all;
 }
 
@@ -34,7 +35,8 @@ void read_match(const TomlValue& table, const std::string& file, std::vector<Err
         match.probe = true;
       } else {
         constexpr std::array<std::string_view, 3> kOutcomes = {"failure", "success", "probe"};
-        reader.report("outcome", fmt::format("outcome cannot be \"{}\"{}; it must be failure, success or probe", outcome, did_you_mean(outcome, kOutcomes)));
+        reader.report("outcome", fmt::format("outcome cannot be \"{}\"{}; it must be failure, success or probe",
+                                             outcome, did_you_mean(outcome, kOutcomes)));
       }
     }
   }
@@ -47,18 +49,25 @@ void read_match(const TomlValue& table, const std::string& file, std::vector<Err
 
 void read_what_is_counted(SectionReader& reader, Rule& rule) {
   const std::string by = reader.choice("count_by").value_or("address");
-  rule.count_by = by == "prefix" ? Rule::CountBy::prefix : by == "account" ? Rule::CountBy::account : Rule::CountBy::address;
+  rule.count_by = by == "prefix"    ? Rule::CountBy::prefix
+                  : by == "account" ? Rule::CountBy::account
+                                    : Rule::CountBy::address;
   rule.ipv4_prefix = reader.count("ipv4_prefix").value_or(24);
   rule.ipv6_prefix = reader.count("ipv6_prefix").value_or(64);
   for (const std::string_view name : {"ipv4_prefix", "ipv6_prefix"}) {
     if (reader.has(name) && rule.count_by != Rule::CountBy::prefix) {
-      reader.report(name, fmt::format("{} means something only with count_by = \"prefix\"; set that or remove it", name));
+      reader.report(name,
+                    fmt::format("{} means something only with count_by = \"prefix\"; set that or remove it", name));
     }
   }
   const std::string distinct = reader.choice("distinct").value_or("");
-  rule.distinct = distinct == "account" ? Rule::Distinct::account : distinct == "address" ? Rule::Distinct::address : Rule::Distinct::none;
+  rule.distinct = distinct == "account"   ? Rule::Distinct::account
+                  : distinct == "address" ? Rule::Distinct::address
+                                          : Rule::Distinct::none;
   if (reader.has("distinct") && distinct == by) {
-    reader.report("distinct", fmt::format("counting different {0} values of one {0} never gets beyond 1; change distinct or count_by", by));
+    reader.report(
+        "distinct",
+        fmt::format("counting different {0} values of one {0} never gets beyond 1; change distinct or count_by", by));
   }
 }
 
@@ -66,20 +75,24 @@ void read_when_it_is_full(SectionReader& reader, Rule& rule) {
   if (const auto window = reader.duration("trigger_window")) {
     rule.trigger_window = *window;
   } else if (!reader.has("trigger_window")) {
-    reader.report("trigger_window", "the rule lacks trigger_window (how long a try counts); add for example trigger_window = \"30m\"");
+    reader.report("trigger_window",
+                  "the rule lacks trigger_window (how long a try counts); add for example trigger_window = \"30m\"");
   }
   rule.occurrences = reader.count("occurrences").value_or(1);
   rule.after_failures = reader.count("after_failures").value_or(0);
   if (!reader.has("after_failures")) {
     if (!reader.has("occurrences")) {
-      reader.report("occurrences", "the rule lacks occurrences (how many tries fill it); add for example occurrences = 5");
+      reader.report("occurrences",
+                    "the rule lacks occurrences (how many tries fill it); add for example occurrences = 5");
     } else if (rule.distinct != Rule::Distinct::none && (rule.occurrences < 2 || rule.occurrences > kMostDistinct)) {
       reader.report("occurrences", fmt::format("with distinct, occurrences must be 2 to {}", kMostDistinct));
     }
     return;
   }
-  if (reader.has("occurrences")) reader.report("occurrences", "occurrences and after_failures exclude each other; remove one of them");
-  if (rule.distinct != Rule::Distinct::none) reader.report("distinct", "distinct and after_failures exclude each other; remove one of them");
+  if (reader.has("occurrences"))
+    reader.report("occurrences", "occurrences and after_failures exclude each other; remove one of them");
+  if (rule.distinct != Rule::Distinct::none)
+    reader.report("distinct", "distinct and after_failures exclude each other; remove one of them");
   if (!rule.match.success || rule.match.failure || rule.match.probe) {
     reader.report("after_failures", "after_failures waits for a success; add match = { outcome = \"success\" }");
   }
@@ -94,23 +107,34 @@ void read_what_it_does(SectionReader& reader, Rule& rule) {
   rule.remember = reader.duration("remember").value_or(std::chrono::days(30));
   if (alert) {
     for (const std::string_view name : {"lockout", "escalate", "remember", "scope"}) {
-      if (reader.has(name)) reader.report(name, fmt::format("{} belongs to rules that block; remove it or set action = \"block\"", name));
+      if (reader.has(name))
+        reader.report(name, fmt::format("{} belongs to rules that block; remove it or set action = \"block\"", name));
     }
     return;
   }
   if (rule.count_by == Rule::CountBy::account) {
-    reader.report("count_by", "a rule that counts by account cannot block: the address of its last try may be the owner's own; add action = \"alert\"");
+    reader.report("count_by",
+                  "a rule that counts by account cannot block: the address of its last try may be the owner's own; add "
+                  "action = \"alert\"");
   }
   if (!reader.has("lockout")) {
-    reader.report("lockout", "the rule lacks lockout (how long it shuts out); add for example lockout = \"2h\", or action = \"alert\"");
+    reader.report(
+        "lockout",
+        "the rule lacks lockout (how long it shuts out); add for example lockout = \"2h\", or action = \"alert\"");
   }
-  if (reader.has("remember") && !reader.has("escalate")) reader.report("remember", "remember means something only with escalate; add that or remove it");
+  if (reader.has("remember") && !reader.has("escalate"))
+    reader.report("remember", "remember means something only with escalate; add that or remove it");
   if (rule.escalate.empty() || !reader.has("lockout")) return;
   if (rule.escalate.front() != rule.lockout) {
-    reader.report("escalate", fmt::format("escalate begins with the first block, so its first entry must equal lockout ({})", to_text(rule.lockout)));
+    reader.report("escalate",
+                  fmt::format("escalate begins with the first block, so its first entry must equal lockout ({})",
+                              to_text(rule.lockout)));
   }
   if (std::ranges::max(rule.escalate) >= rule.remember) {
-    reader.report("remember", fmt::format("remember ({}) must be longer than every lockout of escalate, else no block is ever a further one", to_text(rule.remember)));
+    reader.report(
+        "remember",
+        fmt::format("remember ({}) must be longer than every lockout of escalate, else no block is ever a further one",
+                    to_text(rule.remember)));
   }
 }
 

@@ -20,6 +20,7 @@ struct RuleEntry {
 };
 
 /// Nothing where the table has errors; they are appended to `errors`.
-[[nodiscard]] std::optional<RuleEntry> read_rule(const TomlValue& table, const std::string& file, std::vector<Error>& errors);
+[[nodiscard]] std::optional<RuleEntry> read_rule(const TomlValue& table, const std::string& file,
+                                                 std::vector<Error>& errors);
 
 }  // namespace tipstaff

@@ -83,15 +83,19 @@ std::string Rule::explain() const {
   say_of(filter, "detector", match.detector);
   std::string sentence;
   if (after_failures > 0) {
-    sentence = fmt::format("A success after {} or more failures of {} within {}{}", after_failures, key_words(*this), window, filter);
+    sentence = fmt::format("A success after {} or more failures of {} within {}{}", after_failures, key_words(*this),
+                           window, filter);
   } else if (distinct != Distinct::none) {
     const std::string_view many = distinct == Distinct::account ? "different accounts" : "different addresses";
-    sentence = fmt::format("{} {} with a {} of {} within {}{}", occurrences, many, outcomes(match, false), key_words(*this), window, filter);
+    sentence = fmt::format("{} {} with a {} of {} within {}{}", occurrences, many, outcomes(match, false),
+                           key_words(*this), window, filter);
   } else {
-    sentence = fmt::format("{} {} of {} within {}{}", occurrences, outcomes(match, occurrences != 1), key_words(*this), window, filter);
+    sentence = fmt::format("{} {} of {} within {}{}", occurrences, outcomes(match, occurrences != 1), key_words(*this),
+                           window, filter);
   }
   if (action == Action::alert) return sentence + fmt::format(": an alert, at most one in {}.", window);
-  sentence += fmt::format(": shut out of {} for {}", scope == Scope::service ? "that service" : "the host", to_text(lockout));
+  sentence +=
+      fmt::format(": shut out of {} for {}", scope == Scope::service ? "that service" : "the host", to_text(lockout));
   if (escalate.size() > 1) {
     sentence += ", further blocks";
     for (std::size_t i = 1; i < escalate.size(); ++i) sentence += (i == 1 ? " " : ", then ") + to_text(escalate[i]);

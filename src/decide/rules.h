@@ -44,7 +44,19 @@ struct Match {
 
 /// Whether a rule looks at an attempt, or the first reason why not. `feeds`: a failure that a rule with
 /// `after_failures` notes for the success it waits for.
-enum class Fit : std::uint8_t { yes, feeds, outcome, service, account, host, origin, detector, no_address, no_account, exempt };
+enum class Fit : std::uint8_t {
+  yes,
+  feeds,
+  outcome,
+  service,
+  account,
+  host,
+  origin,
+  detector,
+  no_address,
+  no_account,
+  exempt
+};
 
 /// One rule, complete and checked.
 struct Rule {
@@ -56,7 +68,7 @@ struct Rule {
   std::string name;
   std::string where;  ///< "file:line"
   std::chrono::seconds trigger_window{};
-  std::uint32_t occurrences = 1;    ///< tries (or distinct values) within the window that fill it
+  std::uint32_t occurrences = 1;     ///< tries (or distinct values) within the window that fill it
   std::uint32_t after_failures = 0;  ///< not 0: fires at a success that had so many failures before it
   std::chrono::seconds lockout{};    ///< of the first block; zero for alerts
   CountBy count_by = CountBy::address;

@@ -12,15 +12,18 @@
 
 namespace tipstaff {
 
-SectionReader::SectionReader(const TomlValue& table, std::string_view section, const std::string& file, std::vector<Error>& errors)
+SectionReader::SectionReader(const TomlValue& table, std::string_view section, const std::string& file,
+                             std::vector<Error>& errors)
     : table_(table), section_(section), file_(file), errors_(errors) {
   for (const TomlEntry& found : table.entries) {
     const KeyDefinition* key = find_key(section, found.key);
     if (key == nullptr) {
       const std::string place = section.empty() ? "at the top of the file" : fmt::format("in [{}]", section);
-      report_at(found.line, fmt::format("unknown key \"{}\" {}{}; correct or remove it", found.key, place, did_you_mean_key(section, found.key)));
+      report_at(found.line, fmt::format("unknown key \"{}\" {}{}; correct or remove it", found.key, place,
+                                        did_you_mean_key(section, found.key)));
     } else if (found.key == key->alias && table.find(key->name) != nullptr) {
-      report_at(found.line, fmt::format("{} and {} are two names of the same key; keep one of them", key->name, key->alias));
+      report_at(found.line,
+                fmt::format("{} and {} are two names of the same key; keep one of them", key->name, key->alias));
     }
   }
 }
@@ -54,7 +57,8 @@ const TomlValue* SectionReader::value(std::string_view name) const {
 const TomlValue* SectionReader::of_kind(std::string_view name, TomlValue::Kind kind) {
   const TomlValue* found = value(name);
   if (found == nullptr || found->kind == kind) return found;
-  report(name, fmt::format("{} is {} here; it must be: {}", name, to_text(found->kind), type_text(*find_key(section_, name))));
+  report(name, fmt::format("{} is {} here; it must be: {}", name, to_text(found->kind),
+                           type_text(*find_key(section_, name))));
   return nullptr;
 }
 
@@ -82,7 +86,8 @@ std::optional<std::string> SectionReader::choice(std::string_view name) {
   if (name == "count_by" && (found->text == "country" || found->text == "as")) {
     report(name, fmt::format("counting by {} comes with a later version; use address, prefix or account", found->text));
   } else {
-    report(name, fmt::format("{} cannot be \"{}\"{}; it must be {}", name, found->text, did_you_mean(found->text, choices), type_text(key)));
+    report(name, fmt::format("{} cannot be \"{}\"{}; it must be {}", name, found->text,
+                             did_you_mean(found->text, choices), type_text(key)));
   }
   return std::nullopt;
 }
@@ -120,12 +125,14 @@ std::optional<std::chrono::seconds> SectionReader::to_duration(const KeyDefiniti
   if (value.kind == TomlValue::Kind::integer) {
     text = std::to_string(value.integer);
   } else if (value.kind != TomlValue::Kind::text) {
-    report_at(value.line, fmt::format("{} is {} here; write a duration such as \"30m\"", key.name, to_text(value.kind)));
+    report_at(value.line,
+              fmt::format("{} is {} here; write a duration such as \"30m\"", key.name, to_text(value.kind)));
     return std::nullopt;
   }
   const auto length = parse_duration(text);
   if (!length) {
-    report_at(value.line, fmt::format("{}: {}; write a duration such as \"30m\", \"2h\" or \"1d\"", key.name, length.error().text));
+    report_at(value.line,
+              fmt::format("{}: {}; write a duration such as \"30m\", \"2h\" or \"1d\"", key.name, length.error().text));
     return std::nullopt;
   }
   if (*length < std::chrono::seconds(key.least)) {
@@ -168,9 +175,11 @@ std::optional<std::vector<Exemption>> SectionReader::networks(std::string_view n
     if (network) {
       all.push_back({*network, at(item.line)});
     } else {
-      const std::string what = item.kind == TomlValue::Kind::text ? fmt::format("\"{}\"", item.text) : std::string(to_text(item.kind));
+      const std::string what =
+          item.kind == TomlValue::Kind::text ? fmt::format("\"{}\"", item.text) : std::string(to_text(item.kind));
       report_at(item.line, fmt::format("{}: {} is neither an address nor a network; write it as \"192.0.2.7\", "
-                                       "\"192.0.2.0/24\" or \"2001:db8::/32\" (names come with a later version)", name, what));
+                                       "\"192.0.2.0/24\" or \"2001:db8::/32\" (names come with a later version)",
+                                       name, what));
     }
   }
   return all;

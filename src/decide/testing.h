@@ -55,8 +55,9 @@ class Judge {
     for (const Verdict& verdict : said_) {
       if (!words.empty()) words += "; ";
       const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(verdict.until - verdict.at).count();
-      words += verdict.kind == Verdict::Kind::alert ? "alert " + verdict.rule->name
-                                                    : "block " + verdict.network.to_string() + " " + std::to_string(seconds);
+      words += verdict.kind == Verdict::Kind::alert
+                   ? "alert " + verdict.rule->name
+                   : "block " + verdict.network.to_string() + " " + std::to_string(seconds);
     }
     return words;
   }

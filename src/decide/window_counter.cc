@@ -1,5 +1,5 @@
-// Stamps of a key are not sorted: usually they come in order, and then the ring is; where sources disagree a little, each
-// stamp is compared by itself, which for the handful a rule keeps is as fast as any cleverness.
+// Stamps of a key are not sorted: usually they come in order, and then the ring is; where sources disagree a little,
+// each stamp is compared by itself, which for the handful a rule keeps is as fast as any cleverness.
 #include "decide/window_counter.h"
 
 #include <algorithm>
@@ -10,7 +10,8 @@ namespace {
 constexpr std::size_t kMostStampBytes = 64U << 20U;
 
 std::size_t bounded(std::size_t cap, std::uint32_t needed) {
-  return std::min(cap, std::max<std::size_t>(kMostStampBytes / (needed * (sizeof(Instant) + sizeof(std::uint32_t))), 1));
+  return std::min(cap,
+                  std::max<std::size_t>(kMostStampBytes / (needed * (sizeof(Instant) + sizeof(std::uint32_t))), 1));
 }
 
 }  // namespace
@@ -57,7 +58,7 @@ void WindowCounter::put(Counter& counter, Instant stamp, std::uint32_t value) {
     at = static_cast<std::size_t>(std::min_element(first, first + needed_) - first);
   } else {
     at = counter.next;
-    counter.next = counter.next + 1 == needed_ ? 0 : counter.next + 1;
+    counter.next = static_cast<std::uint16_t>(counter.next + 1U == needed_ ? 0 : counter.next + 1);
   }
   stamps_[base + at] = stamp;
   if (distinct_) values_[base + at] = value;
@@ -97,8 +98,7 @@ std::uint32_t WindowCounter::count(std::uint32_t handle, Instant now) const {
 
 bool WindowCounter::may_alert(std::uint32_t handle, Instant now) {
   Counter& counter = table_[handle];
-  if (counter.has_mark && now - counter.marked < window_ && counter.marked - now < window_) return false;
-  counter.has_mark = true;
+  if (counter.marked != kNever && now - counter.marked < window_ && counter.marked - now < window_) return false;
   counter.marked = now;
   table_.keep_until(handle, now + window_);
   return true;
@@ -106,13 +106,10 @@ bool WindowCounter::may_alert(std::uint32_t handle, Instant now) {
 
 std::uint32_t WindowCounter::note_block(std::uint32_t handle, Instant now, std::chrono::seconds remember) {
   Counter& counter = table_[handle];
-  if (counter.has_mark && now - counter.marked >= remember) counter.blocks = 0;
-  const std::uint32_t before = counter.blocks;
-  ++counter.blocks;
-  counter.has_mark = true;
+  if (counter.marked != kNever && now - counter.marked >= remember) counter.blocks = 0;
   counter.marked = now;
   table_.keep_until(handle, now + remember);
-  return before;
+  return counter.blocks++;
 }
 
 }  // namespace tipstaff

@@ -1,7 +1,7 @@
-// Counts, for each key of one rule, the tries (or the different values) of a sliding window: the stamps of the newest N,
-// where N fills the rule. More need not be known: the rule is full when N of them lie within the window. The first
-// stamp of a key lies in its entry; a ring of N is only given to keys that have a second, since most accounts and many
-// addresses are seen once. Knows nothing of rules and verdicts.
+// Counts, for each key of one rule, the tries (or the different values) of a sliding window: the stamps of the newest
+// N, where N fills the rule. More need not be known: the rule is full when N of them lie within the window. The first
+// stamp of a key lies in its entry; a ring of N is only given to keys that have a second, since most accounts and
+// many addresses are seen once. Knows nothing of rules and verdicts.
 #pragma once
 
 #include <chrono>
@@ -15,8 +15,8 @@ namespace tipstaff {
 
 class WindowCounter {
  public:
-  /// `needed`: stamps kept for each key, at least 1; `distinct`: values are told apart, equal ones keep the newer stamp.
-  /// At most `cap` keys, and at most 64 MiB of stamps.
+  /// `needed`: stamps kept for each key, 1 to 65535; `distinct`: values are told apart, equal ones keep the newer
+  /// stamp. At most `cap` keys, and at most 64 MiB of stamps.
   WindowCounter(std::uint32_t needed, bool distinct, std::chrono::seconds window, std::size_t cap);
 
   /// The key's counter. Handles hold until the next call.
@@ -41,15 +41,17 @@ class WindowCounter {
  private:
   static constexpr std::uint32_t kNoRing = ~0U;
 
+  static constexpr Instant kNever = Instant::min();
+
+  // Small, so that a key's counter is one or two cache lines.
   struct Counter {
-    Instant first{};               // the stamp of a key without ring
-    Instant marked{};              // last alert or block
+    Instant first{};          // the stamp of a key without ring
+    Instant marked = kNever;  // last alert or block
     std::uint32_t first_value = 0;
     std::uint32_t ring = kNoRing;  // stamps_[ring * needed_ ...]
-    std::uint32_t size = 0;        // stamps held, up to needed_
-    std::uint32_t next = 0;        // where the next one goes in a full ring
     std::uint32_t blocks = 0;
-    bool has_mark = false;
+    std::uint16_t size = 0;  // stamps held, up to needed_
+    std::uint16_t next = 0;  // where the next one goes in a full ring
   };
 
   void put(Counter& counter, Instant stamp, std::uint32_t value);

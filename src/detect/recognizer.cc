@@ -1,5 +1,6 @@
-// Each set of detectors that some program's lines go to has one trie over the literals its readings begin with. A line
-// walks down it once; the readings found on the way are tried in the order of the files, and the first that fits holds. Only where an open field holds
+// Each set of detectors that some program's lines go to has one trie over the closed steps its readings begin with:
+// literals, byte by byte, and closed fields, as far as it takes to tell the readings apart. A line walks down it once;
+// the readings found on the way are tried in the order of the files, and the first that fits holds. Only where an open field holds
 // odd bytes, and some reading has one before its address, are all readings compared: if they name different addresses,
 // the line has none.
 #include "detect/recognizer.h"
@@ -10,22 +11,16 @@
 #include <array>
 #include <cstring>
 
+#include "base/hash.h"
 #include "base/text.h"
 
 namespace tipstaff {
 namespace {
 
-constexpr std::size_t kSlots = 256;
+constexpr std::size_t kSlots = 256;  // as many as program_for() can address
 constexpr std::size_t kMostPrograms = 4096;  // names are the log's, but a log may be hostile
 
-std::uint64_t hash_of(std::string_view text) {
-  std::uint64_t head = 0;
-  std::uint64_t tail = 0;
-  const std::size_t part = std::min<std::size_t>(text.size(), 8);
-  std::memcpy(&head, text.data(), part);
-  std::memcpy(&tail, text.data() + text.size() - part, part);
-  return (head ^ (tail * 0x9e3779b97f4a7c15ULL) ^ text.size()) * 0xbf58476d1ce4e5b9ULL;
-}
+constexpr std::string_view kContainer = "(container)";  // a bare line out of a container's log
 
 std::string_view layout_name(Layout layout) {
   switch (layout) {
@@ -62,27 +57,56 @@ std::uint32_t unwrap_repeated(std::string_view& message) {
 
 }  // namespace
 
+struct Recognizer::Entry {
+  const Detector* detector;
+  const Pattern* pattern;
+  const Reading* reading;
+  Kind kind;
+  bool compare;         // odd fields call for a look at all readings
+  std::uint32_t order;  // of the files
+};
+
 struct Recognizer::Trie {
-  struct Entry {
-    const Detector* detector;
-    const Pattern* pattern;
-    const Reading* reading;
-    Kind kind;
-    bool compare;         // odd fields call for a look at all readings
-    std::uint32_t order;  // of the files
+  struct FieldEdge {
+    const Step* field;
+    std::uint32_t node;
   };
   struct Node {
-    std::string label;
+    std::string label;  // read on the way to it
     std::vector<std::uint32_t> children;
-    std::vector<Entry> entries;  // finish() adds those of the nodes above, and sorts
+    std::vector<FieldEdge> fields;
+    std::vector<Entry> entries;
   };
   std::vector<Node> nodes = std::vector<Node>(1);
   std::array<std::uint32_t, 256> roots{};
+  std::size_t size = 0;  // entries in all
   std::vector<std::pair<const Detector*, const Pattern*>> expressions;  // the patterns written as RE2
 
   void insert(const Entry& entry) {
-    std::string_view rest = entry.reading->prefix;
+    const auto& steps = entry.reading->steps;
+    const std::size_t closed = entry.reading->pivot == Reading::kNoPivot ? steps.size() : entry.reading->pivot;
     std::uint32_t at = 0;
+    for (std::size_t i = 0; i < closed; ++i) {
+      const Step& step = steps[i];
+      if (step.kind == Step::Kind::group || (step.kind == Step::Kind::field && step.type == FieldType::open)) break;
+      at = step.kind == Step::Kind::literal ? literal_edge(at, step.text) : field_edge(at, step);
+    }
+    nodes[at].entries.push_back(entry);
+    ++size;
+  }
+
+  std::uint32_t field_edge(std::uint32_t at, const Step& step) {
+    for (const FieldEdge& edge : nodes[at].fields) {
+      const Step& known = *edge.field;
+      if (known.type == step.type && known.may_miss == step.may_miss && known.set == step.set) return edge.node;
+    }
+    const auto child = static_cast<std::uint32_t>(nodes.size());
+    nodes.emplace_back();
+    nodes[at].fields.push_back({&step, child});
+    return child;
+  }
+
+  std::uint32_t literal_edge(std::uint32_t at, std::string_view rest) {
     while (!rest.empty()) {
       std::uint32_t next = 0;
       std::size_t common = 0;
@@ -94,30 +118,25 @@ struct Recognizer::Trie {
         break;
       }
       if (next == 0) {
-        next = add(at, std::string(rest));
-        common = rest.size();
-      } else if (common < nodes[next].label.size()) {  // split the edge
+        next = static_cast<std::uint32_t>(nodes.size());
+        nodes.emplace_back();
+        nodes[next].label = rest;
+        nodes[at].children.push_back(next);
+        return next;
+      }
+      if (common < nodes[next].label.size()) {  // split the edge
         const auto lower = static_cast<std::uint32_t>(nodes.size());
         nodes.emplace_back();
-        nodes[lower].label = nodes[next].label.substr(common);
-        nodes[lower].children = std::move(nodes[next].children);
-        nodes[lower].entries = std::move(nodes[next].entries);
-        nodes[next].label.resize(common);
+        nodes[lower] = std::move(nodes[next]);
+        nodes[next] = Node();
+        nodes[next].label = rest.substr(0, common);
         nodes[next].children = {lower};
-        nodes[next].entries.clear();
+        nodes[lower].label.erase(0, common);
       }
       rest.remove_prefix(common);
       at = next;
     }
-    nodes[at].entries.push_back(entry);
-  }
-
-  std::uint32_t add(std::uint32_t parent, std::string label) {
-    const auto child = static_cast<std::uint32_t>(nodes.size());
-    nodes.emplace_back();
-    nodes[child].label = std::move(label);
-    nodes[parent].children.push_back(child);
-    return child;
+    return at;
   }
 
   void finish() {
@@ -134,40 +153,54 @@ struct Recognizer::Trie {
         if (a.starts_with(b) || b.starts_with(a)) one->compare = true;
       }
     }
-    for (const std::uint32_t child : nodes[0].children) inherit(child, {});
+    for (const std::uint32_t child : nodes[0].children) shorten(child);
   }
 
-  void inherit(std::uint32_t at, const std::vector<Entry>& above) {
-    auto& entries = nodes[at].entries;
-    if (!entries.empty()) {
-      entries.insert(entries.end(), above.begin(), above.end());
-      std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.order < b.order; });
+  // Where only one reading is left, the rest of the way says nothing that match() does not say again.
+  std::vector<Entry> shorten(std::uint32_t at) {
+    std::vector<Entry> below = nodes[at].entries;
+    const auto take = [&](std::uint32_t child) {
+      const auto more = shorten(child);
+      below.insert(below.end(), more.begin(), more.end());
+    };
+    for (const std::uint32_t child : nodes[at].children) take(child);
+    for (const FieldEdge& edge : nodes[at].fields) take(edge.node);
+    if (below.size() == 1) {
+      nodes[at].entries = below;
+      nodes[at].children.clear();
+      nodes[at].fields.clear();
     }
-    for (const std::uint32_t child : nodes[at].children) inherit(child, entries.empty() ? above : entries);
+    return below;
   }
 
-  // The last node with entries on the way of `message`; null: none.
-  const Node* walk(std::string_view message) const {
-    const Node* last = nullptr;
-    const char* at = message.data();
-    const char* const end = at + message.size();
-    if (at == end) return nullptr;
-    std::uint32_t next = roots[static_cast<unsigned char>(*at)];
-    while (next != 0) {
-      const Node& node = nodes[next];
-      if (static_cast<std::size_t>(end - at) < node.label.size() || std::memcmp(at, node.label.data(), node.label.size()) != 0) break;
-      at += node.label.size();
-      if (!node.entries.empty()) last = &node;
-      next = 0;
-      if (at == end) break;
-      for (const std::uint32_t child : node.children) {
-        if (nodes[child].label[0] == *at) {
-          next = child;
-          break;
+  // The entries on the ways of a message; `out` has room for all. Gives the place behind the last one.
+  const Entry** walk(const Node* node, const char* at, const char* end, const Entry** out) const {
+    while (true) {
+      for (const Entry& entry : node->entries) *out++ = &entry;
+      for (const FieldEdge& edge : node->fields) {
+        Fields unused;
+        const char* const behind = read_field(*edge.field, at, end, unused);
+        if (behind != nullptr) out = walk(&nodes[edge.node], behind, end, out);
+      }
+      if (at == end) return out;
+      const Node* next = nullptr;
+      if (node == nodes.data()) {
+        const std::uint32_t root = roots[static_cast<unsigned char>(*at)];
+        if (root != 0) next = &nodes[root];
+      } else {
+        for (const std::uint32_t child : node->children) {
+          if (nodes[child].label[0] == *at) {
+            next = &nodes[child];
+            break;
+          }
         }
       }
+      if (next == nullptr) return out;
+      const std::size_t length = next->label.size();
+      if (static_cast<std::size_t>(end - at) < length || !equal_bytes(at, next->label.data(), length)) return out;
+      at += length;
+      node = next;
     }
-    return last;
   }
 };
 
@@ -203,13 +236,13 @@ Recognizer::Trie& Recognizer::trie_for(const std::vector<const Detector*>& reade
     }
   }
   trie->finish();
+  candidates_.resize(std::max(candidates_.size(), trie->size + 1));
   return *tries_.emplace_back(readers, std::move(trie)).second;
 }
 
-Recognizer::Program& Recognizer::make_program(const Header& header) {
-  const std::string name = header.program.empty() ? std::string(layout_name(header.layout)) : std::string(header.program);
+Recognizer::Program& Recognizer::make_program(const Header& header, std::string_view name) {
   auto program = std::make_unique<Program>();
-  const bool everything = header.contained && name.empty();  // a bare line of a container: its program is not said
+  const bool everything = name == kContainer;  // its program is not said
   std::vector<const Detector*> readers;
   const auto add = [&](const Detector* detector) {
     if (detector != nullptr && std::find(readers.begin(), readers.end(), detector) == readers.end()) readers.push_back(detector);
@@ -217,7 +250,7 @@ Recognizer::Program& Recognizer::make_program(const Header& header) {
   for (const auto& detector : detectors_) {
     const auto fits = [&](const std::string& glob) { return glob_match(glob, name); };
     const bool own = std::any_of(detector->own_programs.begin(), detector->own_programs.end(), fits);
-    bool named = own || (!name.empty() && std::any_of(detector->programs.begin(), detector->programs.end(), fits)) || (everything && !detector->any_program);
+    bool named = own || (!name.empty() && std::any_of(detector->programs.begin(), detector->programs.end(), fits)) || everything;
     for (const Layout layout : detector->layouts) named = named || (header.program.empty() && layout == header.layout);
     if (!options_.service.empty()) named = detector->name == options_.service;
     if (!named) continue;
@@ -227,7 +260,7 @@ Recognizer::Program& Recognizer::make_program(const Header& header) {
     if (!detector->requests.empty() && header.layout == Layout::access) program->requests = detector.get();
     for (const auto& included : detector->includes) add(find_detector(detectors_, included));
   }
-  if (options_.service.empty() && !name.empty()) {
+  if (options_.service.empty() && !name.empty() && !everything) {
     for (const auto& detector : detectors_) {
       if (detector->any_program) add(detector.get());
     }
@@ -235,46 +268,47 @@ Recognizer::Program& Recognizer::make_program(const Header& header) {
   program->trie = &trie_for(readers);
   if (programs_.size() >= kMostPrograms) {
     programs_.clear();
-    slots_.assign(kSlots, {});
+    for (auto& slot : slots_) slot.program = nullptr;
   }
-  return *programs_.insert_or_assign(name + (everything ? "(container)" : header.layout == Layout::access ? "(access)" : ""), std::move(program)).first->second;
+  return *programs_.insert_or_assign(std::string(name), std::move(program)).first->second;
 }
 
 Recognizer::Program& Recognizer::program_for(const Header& header) {
-  const std::string_view name = header.program.empty() ? (header.contained && header.layout == Layout::none ? "(container)" : layout_name(header.layout)) : header.program;
-  auto& slot = slots_[name.empty() ? 0 : (hash_of(name) >> 56U) % kSlots];
-  if (slot.program != nullptr && slot.name == name) return *slot.program;
+  const std::string_view name = !header.program.empty() ? header.program : header.contained && header.layout == Layout::none ? kContainer : layout_name(header.layout);
+  const std::size_t head = std::min<std::size_t>(name.size(), 8);
+  const std::uint64_t word = word_of(name.data(), head) ^ word_of(name.data() + name.size() - head, head) * 31;
+  ProgramSlot& slot = slots_[(word * 0x9e3779b97f4a7c15ULL + name.size()) >> 56U];
+  if (slot.program != nullptr && slot.name.size() == name.size() && std::memcmp(slot.name.data(), name.data(), name.size()) == 0) return *slot.program;
   const auto known = programs_.find(std::string(name));
-  Program& program = known != programs_.end() ? *known->second : make_program(header);
-  auto& fresh = slots_[name.empty() ? 0 : (hash_of(name) >> 56U) % kSlots];
-  fresh.name = name;
-  fresh.program = &program;
+  Program& program = known != programs_.end() ? *known->second : make_program(header, name);
+  slot.name = name;
+  slot.program = &program;
   return program;
 }
 
 bool Recognizer::find_reading(const Trie& trie, std::string_view message, Finding& finding) {
-  const Trie::Node* const node = trie.walk(message);
-  if (node == nullptr) return false;
-  const Trie::Entry* found = nullptr;
-  for (const auto& entry : node->entries) {
-    finding.fields = Fields();
-    if (match(*entry.reading, message, finding.fields)) {
-      found = &entry;
-      break;
-    }
+  const Entry** const first = candidates_.data();
+  const Entry** const last = trie.walk(trie.nodes.data(), message.data(), message.data() + message.size(), first);
+  for (auto** one = first + 1; one < last; ++one) {  // few, and mostly in order
+    for (auto** at = one; at > first && (*at)->order < at[-1]->order; --at) std::swap(*at, at[-1]);
   }
-  if (found == nullptr) return false;
-  if (finding.fields.odd && found->compare) {
-    for (const auto& entry : node->entries) {
+  const Entry** found = first;
+  while (found < last && !match(*(*found)->reading, message, finding.fields)) {
+    finding.fields = Fields();
+    ++found;
+  }
+  if (found >= last) return false;
+  if (finding.fields.odd && (*found)->compare) {
+    for (auto** one = first; one < last; ++one) {
       Fields other;
-      if (&entry == found || !match(*entry.reading, message, other)) continue;
+      if (one == found || !match(*(*one)->reading, message, other)) continue;
       if (other.has_address && finding.fields.has_address && other.address != finding.fields.address) finding.ambiguous = true;
     }
     if (finding.ambiguous) finding.fields.has_address = false;
   }
-  finding.detector = found->detector;
-  finding.pattern = found->pattern;
-  finding.kind = found->kind;
+  finding.detector = (*found)->detector;
+  finding.pattern = (*found)->pattern;
+  finding.kind = (*found)->kind;
   return true;
 }
 
@@ -316,7 +350,7 @@ bool match_expression(const re2::RE2& expression, std::string_view message, Fiel
 
 }  // namespace
 
-void Recognizer::read_message(const Program& program, std::string_view message, Finding& finding) const {
+void Recognizer::read_message(const Program& program, std::string_view message, Finding& finding) {
   if (find_reading(*program.trie, message, finding)) return;
   for (const auto& [detector, pattern] : program.trie->expressions) {
     Fields fields;

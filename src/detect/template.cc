@@ -104,6 +104,9 @@ struct Parser {
       return branch.empty();
     });
     if (error.empty() && step.branches.empty()) error = "has an empty group";
+    for (const auto& branch : step.branches) {
+      for (const Step& inner : branch) step.keeps = step.keeps || inner.keeps || inner.slot != Slot::none;
+    }
     return step;
   }
 

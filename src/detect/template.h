@@ -6,7 +6,7 @@
 
 #include <bitset>
 #include <cstdint>
-#include <memory>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +31,7 @@ struct Step {
   FieldType type = FieldType::set;
   Slot slot = Slot::none;
   bool may_miss = false;     ///< group: may be absent; field: may be empty
+  bool keeps = false;        ///< group: some field in it is kept
   std::string text;          ///< literal
   ByteSet set;               ///< of a set field
   std::vector<std::vector<Step>> branches;
@@ -67,6 +68,34 @@ struct Fields {
 
 /// Reads the whole `message`; false where it does not fit.
 [[nodiscard]] bool match(const Reading& reading, std::string_view message, Fields& fields);
+
+/// Reads a closed field at `at` and gives its end; null: it does not fit.
+[[nodiscard]] const char* read_field(const Step& step, const char* at, const char* end, Fields& fields);
+
+/// Whether two runs of `size` bytes are equal; faster than memcmp for the short ones that literals are.
+[[nodiscard]] inline bool equal_bytes(const char* a, const char* b, std::size_t size) {
+  const auto differ = [&]<class Word>(Word) {
+    Word a_head, b_head, a_tail, b_tail;
+    std::memcpy(&a_head, a, sizeof(Word));
+    std::memcpy(&b_head, b, sizeof(Word));
+    std::memcpy(&a_tail, a + size - sizeof(Word), sizeof(Word));
+    std::memcpy(&b_tail, b + size - sizeof(Word), sizeof(Word));
+    return ((a_head ^ b_head) | (a_tail ^ b_tail)) != 0;
+  };
+  while (size > 16) {
+    std::uint64_t a_word, b_word;
+    std::memcpy(&a_word, a, 8);
+    std::memcpy(&b_word, b, 8);
+    if (a_word != b_word) return false;
+    a += 8, b += 8, size -= 8;
+  }
+  if (size >= 8) return !differ(std::uint64_t{});
+  if (size >= 4) return !differ(std::uint32_t{});
+  for (std::size_t i = 0; i < size; ++i) {
+    if (a[i] != b[i]) return false;
+  }
+  return true;
+}
 
 /// Every address that `message` can be read with by this reading, leftmost and rightmost (for the forgery tests and
 /// `explain`): with no open field before the address there is one at most.

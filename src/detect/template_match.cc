@@ -23,9 +23,17 @@ constexpr std::array<bool, 256> kPlain = [] {
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-bool is_name_byte(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == ':' || c == '%' || c == '_' || c == '-';
-}
+// What an address, or a host name where one may stand, can consist of.
+constexpr std::array<bool, 256> kNameBytes = [] {
+  std::array<bool, 256> table{};
+  for (int c = 0; c < 256; ++c) {
+    table[static_cast<std::size_t>(c)] = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == ':' ||
+                                         c == '%' || c == '_' || c == '-';
+  }
+  return table;
+}();
+
+bool is_name_byte(char c) { return kNameBytes[static_cast<unsigned char>(c)]; }
 
 std::string_view between(const char* from, const char* to) { return {from, static_cast<std::size_t>(to - from)}; }
 
@@ -154,11 +162,26 @@ const char* forward_field(const Step& step, const char* at, const char* end, Fie
   return nullptr;
 }
 
+// The first branch that fits; what a branch that does not fit has kept is taken back.
+template <class Read>
+const char* read_group(const Step& step, Fields& fields, Read read) {
+  for (const auto& branch : step.branches) {
+    if (!step.keeps) {
+      if (const char* const at = read(branch)) return at;
+      continue;
+    }
+    const Fields before = fields;
+    if (const char* const at = read(branch)) return at;
+    fields = before;
+  }
+  return nullptr;
+}
+
 const char* forward(const Step* step, const Step* last, const char* at, const char* end, Fields& fields) {
   for (; step != last; ++step) {
     switch (step->kind) {
       case Step::Kind::literal:
-        if (static_cast<std::size_t>(end - at) < step->text.size() || std::memcmp(at, step->text.data(), step->text.size()) != 0) return nullptr;
+        if (static_cast<std::size_t>(end - at) < step->text.size() || !equal_bytes(at, step->text.data(), step->text.size())) return nullptr;
         at += step->text.size();
         break;
       case Step::Kind::field:
@@ -174,13 +197,9 @@ const char* forward(const Step* step, const Step* last, const char* at, const ch
         }
         break;
       case Step::Kind::group: {
-        const Fields before = fields;
-        const char* to = nullptr;
-        for (const auto& branch : step->branches) {
-          to = forward(branch.data(), branch.data() + branch.size(), at, end, fields);
-          if (to != nullptr) break;
-          fields = before;
-        }
+        const char* const to = read_group(*step, fields, [&](const std::vector<Step>& branch) {
+          return forward(branch.data(), branch.data() + branch.size(), at, end, fields);
+        });
         if (to == nullptr && !step->may_miss) return nullptr;
         if (to != nullptr) at = to;
         break;
@@ -221,7 +240,7 @@ const char* backward(const Step* first, const Step* step, const char* begin, con
     --step;
     switch (step->kind) {
       case Step::Kind::literal:
-        if (static_cast<std::size_t>(at - begin) < step->text.size() || std::memcmp(at - step->text.size(), step->text.data(), step->text.size()) != 0) return nullptr;
+        if (static_cast<std::size_t>(at - begin) < step->text.size() || !equal_bytes(at - step->text.size(), step->text.data(), step->text.size())) return nullptr;
         at -= step->text.size();
         break;
       case Step::Kind::field:
@@ -229,13 +248,9 @@ const char* backward(const Step* first, const Step* step, const char* begin, con
         if (at == nullptr) return nullptr;
         break;
       case Step::Kind::group: {
-        const Fields before = fields;
-        const char* from = nullptr;
-        for (const auto& branch : step->branches) {
-          from = backward(branch.data(), branch.data() + branch.size(), begin, at, fields);
-          if (from != nullptr) break;
-          fields = before;
-        }
+        const char* const from = read_group(*step, fields, [&](const std::vector<Step>& branch) {
+          return backward(branch.data(), branch.data() + branch.size(), begin, at, fields);
+        });
         if (from == nullptr && !step->may_miss) return nullptr;
         if (from != nullptr) at = from;
         break;
@@ -266,6 +281,8 @@ bool match_first(const Reading& reading, const char* at, const char* end, Fields
 }
 
 }  // namespace
+
+const char* read_field(const Step& step, const char* at, const char* end, Fields& fields) { return forward_field(step, at, end, fields); }
 
 bool match(const Reading& reading, std::string_view message, Fields& fields) {
   const Step* const steps = reading.steps.data();

@@ -11,7 +11,6 @@ while read -r lines file; do
   elif ((lines > 500)); then
     echo "sizes: note: $file has $lines lines"
   fi
-done < <(find . -path ./.git -prune -o -path ./build -prune -o -type f \
-  \( -name '*.cc' -o -name '*.h' -o -name '*.sh' -o -name '*.py' -o -name '*.cmake' -o -name CMakeLists.txt -o -name dev \) \
-  -printf '%P\0' | sort -z | xargs -0 -r -I{} sh -c 'echo "$(wc -l <"$1") $1"' - {})
+done < <(find . -regextype egrep -path ./.git -prune -o -path ./build -prune -o -type f \
+  -regex '.*(\.(cc|h|sh|py|cmake)|/CMakeLists.txt|/dev)' -printf '%P\0' | sort -z | xargs -0 -r -I{} sh -c 'echo "$(wc -l <"$1") $1"' - {})
 exit "$bad"
