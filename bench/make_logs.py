@@ -145,8 +145,9 @@ class Host:
                             "out=4711 deleted=0 expunged=0 trashed=0 hdr_count=0 hdr_bytes=0")]
 
     def firewall(self):
-        return [("kernel", f"[{self.random.random() * 1e6:.6f}] drop: IN=eth0 OUT= SRC=192.0.2.{self.random.randrange(256)} "
-                           f"DST=192.0.2.200 LEN=40 TTL=244 ID={self.port()} PROTO=TCP SPT={self.port()} DPT=23 SYN")]
+        return [("kernel", f"[{self.random.random() * 1e6:.6f}] drop: IN=eth0 OUT= "
+                           f"SRC=192.0.2.{self.random.randrange(256)} DST=192.0.2.200 LEN=40 TTL=244 "
+                           f"ID={self.port()} PROTO=TCP SPT={self.port()} DPT=23 SYN")]
 
     def web(self):
         return [(self.process("nginx"), f"{self.friend()} - - \"GET /{self.text(NAMES[:26], 4, 12)} HTTP/1.1\" 200 "

@@ -1,5 +1,5 @@
-// The labelled lines and the real logs of the corpus, by its own measure. The limits are the program's promise; a label we
-// hold to be wrong stands in kDisputed with the reason and is not counted. Nothing of the corpus is kept here.
+// The labelled lines and the real logs of the corpus, by its own measure. The limits are the program's promise; a label
+// we hold to be wrong stands in kDisputed with the reason and is not counted. Nothing of the corpus is kept here.
 #include "tests/corpus.h"
 
 #include <gtest/gtest.h>

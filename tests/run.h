@@ -1,5 +1,5 @@
-// Runs the built program as its users do, without a shell in between: arguments, standard input, environment, and what it
-// said. Output goes through files, so nothing here can hang on a full pipe.
+// Runs the built program as its users do, without a shell in between: arguments, standard input, environment, and what
+// it said. Output goes through files, so nothing here can hang on a full pipe.
 //   const Said said = tipstaff({"scan", "--format", "json", "-"}, {.input = log});
 //   EXPECT_EQ(said.code, 0) << said.err;
 #pragma once
@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cstring>
 #include <filesystem>
@@ -81,10 +82,8 @@ class TemporaryFolder {
   std::vector<std::string> variables;
   const auto given = [&](std::string_view variable) {
     if (variable.starts_with("TZ=")) return true;
-    for (const auto& [name, value] : options.environment) {
-      if (variable.starts_with(name + "=")) return true;
-    }
-    return false;
+    return std::ranges::any_of(options.environment,
+                               [&](const auto& pair) { return variable.substr(0, variable.find('=')) == pair.first; });
   };
   for (char** variable = environ; *variable != nullptr; ++variable) {
     if (!given(*variable)) variables.emplace_back(*variable);

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -120,6 +122,28 @@ TEST(ScanFiles, RotatedPiecesAreOneTimeline) {
       EXPECT_EQ(parts.at(name), joined.at(name)) << name;
     }
   } while (std::ranges::next_permutation(pieces).found);
+}
+
+// Stamps without a year get theirs from the time of their file, and rise with the new year.
+TEST(ScanFiles, RotatedPiecesOverNewYearAreOneTimeline) {
+  const TemporaryFolder folder;
+  const auto line = [](const std::string& stamp, int pid) {
+    return fmt::format("{} web01 sshd[{}]: Failed password for root from 198.51.100.7 port 4 ssh2\n", stamp, pid);
+  };
+  const std::string older =
+      folder.file("auth.log.1", line("Dec 31 23:50:00", 1) + line("Dec 31 23:55:00", 2) + line("Jan  1 00:01:00", 3));
+  const std::string newer = folder.file("auth.log", line("Jan  1 00:02:00", 4) + line("Jan  1 00:03:00", 5));
+  // 2024-01-01 and 2024-01-02, noon, as the file system's clock counts
+  const auto written = [](std::int64_t seconds) {
+    return std::filesystem::file_time_type::clock::from_sys(std::chrono::sys_seconds(std::chrono::seconds(seconds)));
+  };
+  std::filesystem::last_write_time(older, written(1'704'110'400));
+  std::filesystem::last_write_time(newer, written(1'704'196'800));
+  for (const auto& files : {std::vector{older, newer}, std::vector{newer, older}}) {
+    const auto blocks = summary({"--timezone", "UTC", files[0], files[1]}).at("blocks");
+    ASSERT_EQ(blocks.as_array().size(), 1U);
+    EXPECT_EQ(text_of(blocks.as_array()[0].as_object(), "blocked_at"), "2024-01-01T00:03:00Z");
+  }
 }
 
 TEST(ScanFiles, LogsWrittenSideBySideAreOneTimeline) {

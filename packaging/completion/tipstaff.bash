@@ -6,9 +6,10 @@ _tipstaff_detectors() {
 }
 
 _tipstaff() {
-  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command="" word words=""
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command="" below="" word words=""
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    [[ $word == -* ]] || { command=$word; break; }
+    [[ $word != -* ]] || continue
+    if [[ -z $command ]]; then command=$word; else below=$word && break; fi
   done
   COMPREPLY=()
 
@@ -38,7 +39,7 @@ _tipstaff() {
     scan) words="--service --format --json --rules --year --timezone --jobs --detectors --quiet --help" ;;
     check) words="--rules --detectors --keys --json --help" ;;
     explain) words="--line --service --rules --detectors --year --timezone --json --help" ;;
-    detectors) words="list test show --detectors --json --help" ;;
+    detectors) if [[ -z $below ]]; then words="list show test --help"; else words="--detectors --json --help"; fi ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
   if [[ $command == scan ]] && [[ $current != -* ]]; then

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/hash.h"
 #include "base/text.h"
 
 namespace tipstaff {
@@ -21,7 +22,7 @@ std::uint64_t mix(std::uint64_t sum, std::uint64_t value) {
   return sum ^ (sum >> 29U);
 }
 
-std::uint64_t mix(std::uint64_t sum, std::string_view text) { return mix(sum, std::hash<std::string_view>()(text)); }
+std::uint64_t mix(std::uint64_t sum, std::string_view text) { return mix(sum, hash_of(text)); }
 
 }  // namespace
 

@@ -15,8 +15,8 @@ namespace tipstaff {
 /// One line without line feed, safe for a terminal.
 [[nodiscard]] std::string to_text_line(const Attempt& attempt);
 
-/// A number over all fields; the sum over attempts does not depend on their order. The file's name is not in it: a log has
-/// the same sum plain, compressed and from standard input.
+/// A number over all fields; the sum over attempts does not depend on their order. The file's name is not in it: a log
+/// has the same sum plain, compressed and from standard input.
 [[nodiscard]] std::uint64_t checksum_of(const Attempt& attempt);
 
 }  // namespace tipstaff

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
 
@@ -18,19 +19,17 @@ namespace json = boost::json;
 
 std::string join(const std::vector<std::string>& texts) { return fmt::format("{}", fmt::join(texts, ", ")); }
 
-std::string layout_names(const Detector& detector) {
-  std::string names;
-  for (const Layout layout : detector.layouts) names += (names.empty() ? "" : ", ") + std::string(to_text(layout));
-  return names;
-}
-
+// Names of programs and kinds of logs, each once.
 std::string reads(const Detector& detector) {
   if (detector.any_program) return "any program";
-  std::string all = join(detector.programs);
-  for (const std::string& more : {join(detector.own_programs), layout_names(detector)}) {
-    if (!more.empty()) all += (all.empty() ? "" : ", ") + more;
+  std::vector<std::string> all = detector.programs;
+  all.insert(all.end(), detector.own_programs.begin(), detector.own_programs.end());
+  for (const Layout layout : detector.layouts) all.emplace_back(to_text(layout));
+  std::vector<std::string> once;
+  for (auto& name : all) {
+    if (std::ranges::find(once, name) == once.end()) once.push_back(std::move(name));
   }
-  return all;
+  return join(once);
 }
 
 json::object to_json(const Detector& detector) {

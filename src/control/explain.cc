@@ -11,7 +11,7 @@
 #include "control/output.h"
 #include "control/scan.h"
 #include "control/setup.h"
-#include "decide/engine.h"
+#include "decide/explain.h"
 #include "detect/folder.h"
 #include "detect/header.h"
 #include "detect/recognizer.h"
@@ -92,48 +92,6 @@ void explain_finding(const Finding& finding, const RecognizerOptions& options, E
             "the line can be read with several addresses, so the attempt has none and nobody is blocked for it");
 }
 
-std::string_view why_not(Fit fit) {
-  switch (fit) {
-    case Fit::yes:
-    case Fit::feeds:
-      return "it looks at it";
-    case Fit::outcome:
-      return "it asks for another outcome";
-    case Fit::service:
-      return "it asks for another service";
-    case Fit::account:
-      return "it asks for another account";
-    case Fit::host:
-      return "it asks for another host";
-    case Fit::origin:
-      return "it asks for another origin";
-    case Fit::detector:
-      return "it asks for another detector";
-    case Fit::no_address:
-      return "the attempt has no address";
-    case Fit::no_account:
-      return "the attempt has no account";
-    case Fit::exempt:
-      return "the address is exempt from this rule";
-  }
-  return "";
-}
-
-void explain_rules(const Attempt& attempt, const Config& config, Explanation& out) {
-  if (const Exemption* exempt = attempt.address ? config.exempt.find(*attempt.address) : nullptr) {
-    out.say("exempt", fmt::format("{} is never counted: {} stands in {}", attempt.address->to_string(),
-                                  exempt->network.to_string(), exempt->where));
-    return;
-  }
-  for (const auto& rule : config.rules) {
-    const Fit fit = rule.fit(attempt);
-    const bool looks = fit == Fit::yes || fit == Fit::feeds;
-    out.say("rule", fmt::format("\"{}\" ({}) {}", rule.name, rule.where,
-                                looks ? "looks at it: " + rule.explain() : "does not: " + std::string(why_not(fit))));
-    if (looks && !rule.look_on) break;
-  }
-}
-
 }  // namespace
 
 int run_explain(const ExplainOptions& options) {
@@ -175,7 +133,7 @@ int run_explain(const ExplainOptions& options) {
                                    made->port != 0 ? fmt::format(" port {}", made->port) : "", made->service,
                                    made->extra.empty() ? "" : ", " + printable(made->extra),
                                    made->count > 1 ? fmt::format(", {} tries", made->count) : ""));
-    explain_rules(*made, **config, out);
+    for (auto& sentence : tipstaff::explain(**config, *made)) out.say("decision", std::move(sentence));
   } else {
     out.say("attempt", "none from this line alone");
   }

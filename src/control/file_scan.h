@@ -1,5 +1,5 @@
-// Reads one log file from its first line to its last and hands out its attempts: reader, header split, recognizer, clock
-// and folder wired up for a scan. Each file has its own, so several can run side by side.
+// Reads one log file from its first line to its last and hands out its attempts: reader, header split, recognizer,
+// clock and folder wired up for a scan. Each file has its own, so several can run side by side.
 #pragma once
 
 #include <cstdint>

@@ -41,7 +41,7 @@ count_by = "prefix"
 ipv4_prefix = 28
 ipv6_prefix = 56
 scope = "service"
-match = { outcome = ["failure", "probe"], service = "s*", account = ["a", "b?"], host = "w", origin = "s*", detector = "*" }
+match = { outcome = ["failure", "probe"], service = "ssh*", account = ["root", "a?"], host = "w*", detector = "sshd" }
 distinct = "account"
 escalate = ["1h", "1d"]
 remember = "10d"

@@ -13,30 +13,10 @@
 #include <vector>
 
 #include "base/address.h"
+#include "base/hash.h"
 #include "base/time.h"
 
 namespace tipstaff {
-
-/// Spreads the bits of one word (the finaliser of splitmix64).
-[[nodiscard]] constexpr std::uint64_t mix(std::uint64_t x) {
-  x = (x ^ (x >> 30U)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27U)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31U);
-}
-
-/// 64 bits of a text; different seeds give independent values.
-[[nodiscard]] inline std::uint64_t hash_of(std::string_view text, std::uint64_t seed) {
-  std::uint64_t hash = seed ^ (text.size() * 0x9e3779b97f4a7c15ULL);
-  while (text.size() >= 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text.data(), 8);
-    hash = mix(hash ^ word);
-    text.remove_prefix(8);
-  }
-  std::uint64_t word = 0;
-  if (!text.empty()) std::memcpy(&word, text.data(), text.size());
-  return mix(hash ^ word);
-}
 
 /// What is counted by, in 16 bytes. Of addresses within one scope (host, service) no two share a key; scopes and
 /// texts enter as hashes.

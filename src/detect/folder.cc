@@ -2,32 +2,30 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
+
 namespace tipstaff {
 namespace {
 
 constexpr std::size_t kWays = 4;  // places in which a connection may lie
 constexpr std::size_t kMostServices = 256;
 
-std::uint64_t mix(std::uint64_t x) {
-  x = (x ^ (x >> 32U)) * 0xd6e8feb86659fd93ULL;
-  return x ^ (x >> 32U);
-}
-
 // The tries a failure line stands for: its own number times that of "message repeated N times".
 std::uint32_t tries_of(const Finding& finding) {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{finding.fields.count} * finding.repeat, 1'000'000));
 }
 
-std::uint64_t hash_of(std::string_view text) { return std::hash<std::string_view>()(text) | 1U; }
+// Never 0, which stands for an account that no line has named.
+std::uint64_t hash_of_name(std::string_view text) { return hash_of(text) | 1U; }
 
 }  // namespace
 
-Folder::Folder(Sink sink) : sink_(std::move(sink)), connections_(kMostConnections), ring_(256) {}
+Folder::Folder(Sink sink) : sink_(std::move(sink)), keys_(kMostConnections), connections_(kMostConnections), ring_(256) {}
 
 std::uint64_t Folder::host_number(std::string_view host) {
   if (host != host_) {
     host_ = host;
-    host_number_ = mix(hash_of(host));
+    host_number_ = hash_of(host);
   }
   return host_number_;
 }
@@ -50,30 +48,30 @@ Folder::Connection* Folder::find_connection(const Header& header, const Finding&
     key = mix(key) + header.pid;
   } else {
     if (!fields.has_address && !fields.has_account) return nullptr;
-    key = mix(key ^ (fields.has_address ? tipstaff::hash_of(fields.address) : 0)) + hash_of(fields.account);
+    key = mix(key ^ (fields.has_address ? hash_of(fields.address) : 0)) + hash_of_name(fields.account);
   }
   key = mix(key) | 1U;
 
-  Connection* const set = &connections_[(key >> 8U) % (kMostConnections / kWays) * kWays];
-  Connection* place = set;
-  for (std::size_t way = 0; way < kWays; ++way) {
-    if (set[way].key == key) {
-      place = set + way;
+  const std::size_t set = (key >> 8U) % (kMostConnections / kWays) * kWays;
+  std::size_t place = set;
+  for (std::size_t way = set; way < set + kWays; ++way) {
+    if (keys_[way] == key || keys_[way] == 0) {
+      place = way;
       break;
     }
-    if (set[way].last < place->last || set[way].birth == 0) place = set + way;
-    if (place->birth == 0) break;
+    if (connections_[way].last < connections_[place].last) place = way;
   }
-  const bool other_address = fields.has_address && place->has_address && fields.address != place->address;
-  const auto silent = time > place->last ? time - place->last : place->last - time;
-  if (place->birth == 0 || place->key != key || silent > kSilence || other_address || finding.kind == Kind::opens) {
-    if (place->birth != 0 && place->key != key && silent <= kSilence) ++given_up_;
-    *place = Connection();
-    place->key = key;
-    place->birth = ++births_;
+  Connection& found = connections_[place];
+  const bool other_address = fields.has_address && found.has_address && fields.address != found.address;
+  const auto silent = time > found.last ? time - found.last : found.last - time;
+  if (keys_[place] != key || silent > kSilence || other_address || finding.kind == Kind::opens) {
+    if (keys_[place] != 0 && keys_[place] != key && silent <= kSilence) ++given_up_;
+    found = Connection();
+    found.birth = ++births_;
+    keys_[place] = key;
   }
-  place->last = time;
-  return place;
+  found.last = time;
+  return &found;
 }
 
 Folder::Held* Folder::held(Ticket ticket) { return ticket >= first_ && ticket < next_ ? &at(ticket) : nullptr; }
@@ -102,7 +100,8 @@ void Folder::learn(Connection& connection, const Finding& finding, std::uint64_t
       one.attempt.port = connection.port;
       told = true;
     }
-    if (told) one.attempt.lines.add(line);
+    // a line that would be a probe by itself says nothing of the attempt but its address
+    if (told && finding.kind != Kind::probe) one.attempt.lines.add(line);
   }
 }
 
@@ -111,7 +110,7 @@ Folder::Account* Folder::account_of(Connection& connection, const Finding& findi
   Account* const begin = connection.account.data();
   Account* const end = begin + connection.accounts;
   if (!finding.fields.has_account) return begin == end ? nullptr : end - 1;
-  const std::uint64_t hash = hash_of(finding.fields.account);
+  const std::uint64_t hash = hash_of_name(finding.fields.account);
   for (Account* account = begin; account != end; ++account) {
     if (account->hash == hash) return account;
   }
@@ -195,7 +194,7 @@ Folder::Account& Folder::new_account(Connection& connection, const Finding& find
   }
   Account& account = all[connection.accounts - 1U];
   account = Account();
-  if (finding.fields.has_account) account.hash = hash_of(finding.fields.account);
+  if (finding.fields.has_account) account.hash = hash_of_name(finding.fields.account);
   return account;
 }
 
@@ -246,7 +245,7 @@ void Folder::add_told(Connection& connection, const Header& header, const Findin
 
 void Folder::add_success(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line) {
   if (finding.fields.has_account) {
-    const std::uint64_t hash = hash_of(finding.fields.account);
+    const std::uint64_t hash = hash_of_name(finding.fields.account);
     for (std::size_t i = 0; i < connection.accounts; ++i) {
       const Account& account = connection.account[i];
       if (account.hash != hash || account.open == 0) continue;
@@ -260,6 +259,7 @@ void Folder::add_success(Connection& connection, const Header& header, const Fin
 
 void Folder::add(const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line) {
   now_ = time.value_or(now_);
+  const Ticket before = next_;
   Connection* const connection = find_connection(header, finding, now_);
   if (connection != nullptr) learn(*connection, finding, line);
   switch (finding.kind) {
@@ -287,9 +287,7 @@ void Folder::add(const Header& header, const Finding& finding, std::optional<Ins
     case Kind::probe:
       if (connection == nullptr) {
         make(nullptr, Outcome::probe, header, finding, time, line, 1);
-      } else if (connection->probe != 0) {
-        complete(connection->probe, finding, line);
-      } else if (connection->accounts == 0 && !connection->succeeded) {
+      } else if (connection->probe == 0 && connection->accounts == 0 && !connection->succeeded) {
         connection->probe = make(connection, Outcome::probe, header, finding, time, line, 1);
       }
       break;
@@ -298,7 +296,7 @@ void Folder::add(const Header& header, const Finding& finding, std::optional<Ins
     case Kind::harmless:
       break;
   }
-  hand_out(false);
+  if (next_ != before) hand_out(false);
 }
 
 bool Folder::is_complete(const Held& one) const {

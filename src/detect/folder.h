@@ -52,7 +52,6 @@ class Folder {
     const Pattern* told_by = nullptr;  // made the newest of them
   };
   struct Connection {
-    std::uint64_t key = 0;
     std::uint64_t birth = 0;  // number of this connection, from 1; 0: none
     Instant last{};
     IpAddress address;
@@ -93,6 +92,7 @@ class Folder {
   std::uint64_t host_number(std::string_view host);
 
   Sink sink_;
+  std::vector<std::uint64_t> keys_;  // of the connections: looked through before any of them is touched
   std::vector<Connection> connections_;
   std::vector<Held> ring_;
   Ticket first_ = 1;  // oldest one held back

@@ -7,6 +7,8 @@
 #include <boost/json.hpp>
 #include <cstring>
 
+#include "base/bytes.h"
+
 namespace tipstaff {
 namespace {
 
@@ -48,6 +50,9 @@ bool is_facility(std::string_view token) {
   }
   return false;
 }
+
+// Whether a dot stands where the names of the facilities end; nine bytes must be readable.
+bool may_be_facility(const char* text) { return text[3] == '.' || text[4] == '.' || text[6] == '.' || text[8] == '.'; }
 
 // The program at the front of `text`: NAME:, NAME[PID]:, NAME[PID] , NAME(SUB)[PID]:, NAME(SUB):, NAME(ANYTHING.
 // Gives false where `text` does not begin so; a first word that is merely a word is not a program.
@@ -95,9 +100,13 @@ bool take_program(std::string_view text, Header& header) {
   return true;
 }
 
+// "Mon DD HH:MM:SS "
 bool looks_like_bsd(std::string_view line) {
-  return line.size() > 16 && line[3] == ' ' && line[6] == ' ' && line[9] == ':' && line[12] == ':' && line[15] == ' ' && is_upper(line[0]) &&
-         is_lower(line[1]) && is_lower(line[2]) && is_digit(line[5]) && is_digit(line[7]) && is_digit(line[14]);
+  if (line.size() <= 16) return false;
+  std::array<char, 16> bytes;
+  std::memcpy(bytes.data(), line.data(), bytes.size());
+  const bool separated = bytes[3] == ' ' && bytes[6] == ' ' && bytes[9] == ':' && bytes[12] == ':' && bytes[15] == ' ';
+  return separated && is_upper(bytes[0]) && is_lower(bytes[1]) && is_lower(bytes[2]) && is_digit(bytes[5]) && is_digit(bytes[7]) && is_digit(bytes[14]);
 }
 
 // Length of an ISO stamp at the front, 0 for none: DATE(T| )TIME[(.|,)FRACTION][ ][Z|+HH:MM|+HHMM].
@@ -172,7 +181,12 @@ void split_rest(std::string_view rest, Header& header, std::string& scratch, int
       Header inner;
       if (depth < 3) split_slow(attempt.message, inner, scratch, depth + 1);
       if (inner.program.empty()) {
-        header.message = header.from_program = attempt.message;
+        Header named = header;
+        if (take_program(attempt.message, named) && named.pid != 0) {
+          header = named;
+        } else {
+          header.message = header.from_program = attempt.message;
+        }
         return;
       }
       inner.stamp_kind = header.stamp_kind;
@@ -307,7 +321,8 @@ void split_slow(std::string_view line, Header& header, std::string& scratch, int
   }
   if (looks_like_bsd(line)) {
     const std::size_t dated = calendar_length(line);
-    if (dated == 20 && is_digit(line[16])) {  // "Nov  5 03:04:05 2026 ..."
+    const bool year = dated == 20 && line.size() > 20 && line[20] == ' ' && is_digit(line[16]) && is_digit(line[17]) && is_digit(line[18]) && is_digit(line[19]);
+    if (year) {  // "Nov  5 03:04:05 2026 ..."
       split_rest(behind(StampKind::calendar, line.substr(0, dated), dated), header, scratch, depth);
     } else {
       split_rest(behind(StampKind::bsd, line.substr(0, 15), 16), header, scratch, depth);
@@ -412,41 +427,45 @@ std::string_view to_text(StampKind kind) {
 }
 
 Header split_header(std::string_view line, std::string& scratch) {
-  Header header;
   // The fast way, for "Mon DD HH:MM:SS host program[pid]: message".
   if (looks_like_bsd(line)) {
     const char* const end = line.data() + line.size();
     const char* at = line.data() + 16;
     const char* const host = at;
-    while (at < end && *at != ' ') ++at;
-    if (at < end && at > host && at[-1] != ':' && at[-1] != ']' && at + 1 < end && at[1] != ' ' && !is_digit(at[1])) {
+    at = find_byte(at, end, ' ');
+    if (at < end && at > host && at[-1] != ':' && at[-1] != ']') {
       const char* const program = ++at;
-      while (at < end && is_program_byte(*at)) ++at;
+      const char* const blank = find_byte(at, end, ' ');
+      const char* name_end = blank - 1;  // at the colon
       std::uint32_t pid = 0;
-      const char* const name_end = at;
-      if (at < end && *at == '[') {
-        ++at;
-        while (at < end && is_digit(*at)) pid = pid * 10 + static_cast<std::uint32_t>(*at++ - '0');
-        at = at < end && *at == ']' && at > name_end + 1 && at < name_end + 12 ? at + 1 : end;
+      bool plain = end - program > 10 && end - blank > 2 && name_end > program && *name_end == ':' && !(blank[1] == '[' && blank[2] == 'I');
+      if (plain && name_end[-1] == ']') {
+        const char* const open = find_byte(program, name_end, '[');
+        const auto count = static_cast<std::size_t>(name_end - 1 - open - 1);
+        plain = open > program && count >= 1 && count <= 8 && read_digits(name_end - 1, count, pid);
+        name_end = open;
       }
-      if (at + 1 < end && at > program && name_end > program && *at == ':' && at[1] == ' ' && !is_facility({program, static_cast<std::size_t>(name_end - program)})) {
+      // what may be "auth.info" goes the slow way, and what may be no name at all
+      plain = plain && name_end - program > 1 && is_program_byte(*program) && is_program_byte(name_end[-1]) && !may_be_facility(program);
+      if (plain) {
+        at = blank + 1;
+        const char* last = end;
+        while (at < last && *at == ' ') ++at;
+        while (last > at && (last[-1] == ' ' || last[-1] == '\r' || last[-1] == '\t')) --last;
+        Header header;
         header.stamp_kind = StampKind::bsd;
-        header.stamp = line.substr(0, 15);
         header.layout = Layout::syslog;
+        header.pid = pid;
+        header.stamp = {line.data(), 15};
         header.host = {host, static_cast<std::size_t>(program - 1 - host)};
         header.program = {program, static_cast<std::size_t>(name_end - program)};
-        header.pid = pid;
-        at += 2;
-        while (at < end && *at == ' ') ++at;
-        const char* last = end;
-        while (last > at && (last[-1] == ' ' || last[-1] == '\r')) --last;
         header.message = {at, static_cast<std::size_t>(last - at)};
         header.from_program = {program, static_cast<std::size_t>(last - program)};
-        if (header.message.empty() || header.message[0] != '[') return header;
-        header = Header();
+        return header;
       }
     }
   }
+  Header header;
   split_slow(line, header, scratch, 0);
   return header;
 }

@@ -64,6 +64,16 @@ struct Recognizer::Entry {
   Kind kind;
   bool compare;         // odd fields call for a look at all readings
   std::uint32_t order;  // of the files
+  bool decides = true;  // no reading that comes before it in the files can fit the same line
+  // Where match() reads on: so many steps, and bytes of the next one, are read by the trie and hold nothing to be kept.
+  std::size_t step = 0;
+  std::size_t bytes = 0;
+};
+
+// A reading that fits as far as the trie goes, and the place in the message up to which it does.
+struct Recognizer::Candidate {
+  const Entry* entry;
+  const char* at;
 };
 
 struct Recognizer::Trie {
@@ -72,7 +82,8 @@ struct Recognizer::Trie {
     std::uint32_t node;
   };
   struct Node {
-    std::string label;  // read on the way to it
+    std::string label;   // read on the way to it
+    std::string firsts;  // the first bytes of the children's labels
     std::vector<std::uint32_t> children;
     std::vector<FieldEdge> fields;
     std::vector<Entry> entries;
@@ -147,25 +158,47 @@ struct Recognizer::Trie {
     }
     for (auto* one : all) {
       for (const auto* other : all) {
-        if (!other->reading->open_before_address) continue;
-        const std::string& a = one->reading->prefix;
-        const std::string& b = other->reading->prefix;
-        if (a.starts_with(b) || b.starts_with(a)) one->compare = true;
+        const std::string_view a = one->reading->prefix;
+        const std::string_view b = other->reading->prefix;
+        if (one == other || (!a.starts_with(b) && !b.starts_with(a)) || differ(one->reading->steps, other->reading->steps)) continue;
+        if (other->reading->open_before_address || one->reading->open_before_address) one->compare = one->kind != Kind::harmless;
+        if (other->order < one->order) one->decides = false;
       }
     }
-    for (const std::uint32_t child : nodes[0].children) shorten(child);
+    for (const std::uint32_t child : nodes[0].children) shorten(child, 0, 0);
+    for (auto& node : nodes) {
+      for (const std::uint32_t child : node.children) node.firsts += nodes[child].label[0];
+    }
   }
 
-  // Where only one reading is left, the rest of the way says nothing that match() does not say again.
-  std::vector<Entry> shorten(std::uint32_t at) {
+  // Whether two readings surely fit no common message: they read the same steps up to two literals of which neither begins
+  // the other.
+  static bool differ(const std::vector<Step>& a, const std::vector<Step>& b) {
+    for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) {
+      if (a[i].kind != b[i].kind || a[i].kind == Step::Kind::group) return false;
+      if (a[i].kind == Step::Kind::literal) {
+        const std::string_view one = a[i].text;
+        const std::string_view other = b[i].text;
+        if (!one.starts_with(other) && !other.starts_with(one)) return true;
+        if (one != other) return false;
+      } else if (a[i].type == FieldType::open || a[i].type != b[i].type || a[i].set != b[i].set || a[i].may_miss != b[i].may_miss) {
+        return false;
+      }
+    }
+    return false;
+  }
+
+  // Where only one reading is left, the rest of the way says nothing that match() does not say again. `fields` and `bytes`:
+  // fields on the way to the node's label, and bytes of literals since the last one.
+  std::vector<Entry> shorten(std::uint32_t at, std::size_t fields, std::size_t bytes) {
+    bytes += nodes[at].label.size();
+    for (Entry& entry : nodes[at].entries) set_place(entry, fields, bytes);
     std::vector<Entry> below = nodes[at].entries;
-    const auto take = [&](std::uint32_t child) {
-      const auto more = shorten(child);
-      below.insert(below.end(), more.begin(), more.end());
-    };
-    for (const std::uint32_t child : nodes[at].children) take(child);
-    for (const FieldEdge& edge : nodes[at].fields) take(edge.node);
+    const auto take = [&](const std::vector<Entry>& more) { below.insert(below.end(), more.begin(), more.end()); };
+    for (const std::uint32_t child : nodes[at].children) take(shorten(child, fields, bytes));
+    for (const FieldEdge& edge : nodes[at].fields) take(shorten(edge.node, fields + 1, 0));
     if (below.size() == 1) {
+      set_place(below.front(), fields, bytes);
       nodes[at].entries = below;
       nodes[at].children.clear();
       nodes[at].fields.clear();
@@ -173,34 +206,48 @@ struct Recognizer::Trie {
     return below;
   }
 
-  // The entries on the ways of a message; `out` has room for all. Gives the place behind the last one.
-  const Entry** walk(const Node* node, const char* at, const char* end, const Entry** out) const {
-    while (true) {
-      for (const Entry& entry : node->entries) *out++ = &entry;
-      for (const FieldEdge& edge : node->fields) {
-        Fields unused;
-        const char* const behind = read_field(*edge.field, at, end, unused);
-        if (behind != nullptr) out = walk(&nodes[edge.node], behind, end, out);
-      }
-      if (at == end) return out;
-      const Node* next = nullptr;
-      if (node == nodes.data()) {
-        const std::uint32_t root = roots[static_cast<unsigned char>(*at)];
-        if (root != 0) next = &nodes[root];
-      } else {
-        for (const std::uint32_t child : node->children) {
-          if (nodes[child].label[0] == *at) {
-            next = &nodes[child];
-            break;
-          }
-        }
-      }
-      if (next == nullptr) return out;
-      const std::size_t length = next->label.size();
-      if (static_cast<std::size_t>(end - at) < length || !equal_bytes(at, next->label.data(), length)) return out;
-      at += length;
-      node = next;
+  // The place in the reading's steps that lies so far on its way; the beginning if a field on the way is kept.
+  static void set_place(Entry& entry, std::size_t fields, std::size_t bytes) {
+    const auto& steps = entry.reading->steps;
+    entry.step = entry.bytes = 0;
+    std::size_t step = 0;
+    for (; fields > 0; ++step) {
+      if (steps[step].kind != Step::Kind::field) continue;
+      if (steps[step].slot != Slot::none) return;
+      --fields;
     }
+    entry.step = step;
+    entry.bytes = bytes;
+  }
+
+  // Goes the ways of a message and tells `visit` of each reading on them; ends when that says so.
+  template <class Visit>
+  bool walk(const Node* node, const char* at, const char* end, const Visit& visit) const {
+    for (const Entry& entry : node->entries) {
+      if (visit(entry, at)) return true;
+    }
+    if (at == end) return false;
+    if (const Node* const next = child_of(*node, *at)) {
+      const std::size_t length = next->label.size();
+      const bool fits = static_cast<std::size_t>(end - at) >= length && equal_bytes(at, next->label.data(), length);
+      if (fits && walk(next, at + length, end, visit)) return true;
+    }
+    for (const FieldEdge& edge : node->fields) {
+      const char* const behind = skip_field(*edge.field, at, end);
+      if (behind != nullptr && walk(&nodes[edge.node], behind, end, visit)) return true;
+    }
+    return false;
+  }
+
+  const Node* child_of(const Node& node, char byte) const {
+    if (&node == nodes.data()) {
+      const std::uint32_t root = roots[static_cast<unsigned char>(byte)];
+      return root == 0 ? nullptr : &nodes[root];
+    }
+    for (std::size_t child = 0; child < node.firsts.size(); ++child) {
+      if (node.firsts[child] == byte) return &nodes[node.children[child]];
+    }
+    return nullptr;
   }
 };
 
@@ -209,6 +256,11 @@ struct Recognizer::Program {
   const Trie* trie = nullptr;
   const Detector* requests = nullptr;  // reads it as a web access log
   bool own = false;                    // its name belongs to the message
+
+  [[nodiscard]] bool may_begin(std::string_view message) const {
+    if (own || requests != nullptr || !trie->expressions.empty()) return true;
+    return !message.empty() && (message[0] == 'm' || trie->roots[static_cast<unsigned char>(message[0])] != 0);
+  }
 };
 
 struct Recognizer::ProgramSlot {
@@ -278,7 +330,7 @@ Recognizer::Program& Recognizer::program_for(const Header& header) {
   const std::size_t head = std::min<std::size_t>(name.size(), 8);
   const std::uint64_t word = word_of(name.data(), head) ^ word_of(name.data() + name.size() - head, head) * 31;
   ProgramSlot& slot = slots_[(word * 0x9e3779b97f4a7c15ULL + name.size()) >> 56U];
-  if (slot.program != nullptr && slot.name.size() == name.size() && std::memcmp(slot.name.data(), name.data(), name.size()) == 0) return *slot.program;
+  if (slot.program != nullptr && slot.name.size() == name.size() && equal_bytes(slot.name.data(), name.data(), name.size())) return *slot.program;
   const auto known = programs_.find(std::string(name));
   Program& program = known != programs_.end() ? *known->second : make_program(header, name);
   slot.name = name;
@@ -287,28 +339,42 @@ Recognizer::Program& Recognizer::program_for(const Header& header) {
 }
 
 bool Recognizer::find_reading(const Trie& trie, std::string_view message, Finding& finding) {
-  const Entry** const first = candidates_.data();
-  const Entry** const last = trie.walk(trie.nodes.data(), message.data(), message.data() + message.size(), first);
-  for (auto** one = first + 1; one < last; ++one) {  // few, and mostly in order
-    for (auto** at = one; at > first && (*at)->order < at[-1]->order; --at) std::swap(*at, at[-1]);
-  }
-  const Entry** found = first;
-  while (found < last && !match(*(*found)->reading, message, finding.fields)) {
-    finding.fields = Fields();
-    ++found;
-  }
-  if (found >= last) return false;
-  if (finding.fields.odd && (*found)->compare) {
-    for (auto** one = first; one < last; ++one) {
-      Fields other;
-      if (one == found || !match(*(*one)->reading, message, other)) continue;
-      if (other.has_address && finding.fields.has_address && other.address != finding.fields.address) finding.ambiguous = true;
+  const char* const end = message.data() + message.size();
+  const auto fits = [&](const Entry& entry, const char* at, Fields& fields) {
+    const bool good = entry.step + entry.bytes == 0 ? match(*entry.reading, message, fields) : match_rest(*entry.reading, entry.step, entry.bytes, at, end, fields);
+    if (!good) fields = Fields();
+    return good;
+  };
+  // What decides is tried at once; of the others the first in the order of the files that fits holds.
+  const Entry* found = nullptr;
+  Candidate* const first = candidates_.data();
+  Candidate* last = first;
+  trie.walk(trie.nodes.data(), message.data(), end, [&](const Entry& entry, const char* at) {
+    if (!entry.decides) {
+      *last++ = {&entry, at};
+      return false;
     }
+    if (fits(entry, at, finding.fields)) found = &entry;
+    return found != nullptr;
+  });
+  if (found == nullptr) {
+    std::sort(first, last, [](const Candidate& a, const Candidate& b) { return a.entry->order < b.entry->order; });
+    for (const Candidate* one = first; one < last && found == nullptr; ++one) {
+      if (fits(*one->entry, one->at, finding.fields)) found = one->entry;
+    }
+  }
+  if (found == nullptr) return false;
+  if (found->compare && finding.fields.has_address && holds_odd_bytes(finding.fields)) {
+    trie.walk(trie.nodes.data(), message.data(), end, [&](const Entry& entry, const char* at) {
+      Fields other;
+      if (&entry != found && fits(entry, at, other) && other.has_address && other.address != finding.fields.address) finding.ambiguous = true;
+      return finding.ambiguous;
+    });
     if (finding.ambiguous) finding.fields.has_address = false;
   }
-  finding.detector = (*found)->detector;
-  finding.pattern = (*found)->pattern;
-  finding.kind = (*found)->kind;
+  finding.detector = found->detector;
+  finding.pattern = found->pattern;
+  finding.kind = found->kind;
   return true;
 }
 
@@ -364,8 +430,17 @@ void Recognizer::read_message(const Program& program, std::string_view message, 
 }
 
 void Recognizer::recognize(const Header& header, Finding& finding) {
-  finding = Finding();
   const Program& program = program_for(header);
+  std::string_view message = header.message;
+  finding.known_program = !program.named.empty();
+  finding.understood = false;
+  finding.kind = Kind::harmless;
+  if (!program.may_begin(message)) {  // no reading begins so: most lines of most programs
+    finding.detector = program.named.empty() ? nullptr : program.named.front();
+    finding.pattern = nullptr;
+    return;
+  }
+  finding = Finding();
   finding.known_program = !program.named.empty();
   if (program.requests != nullptr && header.layout == Layout::access) {
     WebRequest request;
@@ -380,7 +455,6 @@ void Recognizer::recognize(const Header& header, Finding& finding) {
     finding.fields.account = request.account;
     return;
   }
-  std::string_view message = header.message;
   if (message.starts_with('m')) finding.repeat = unwrap_repeated(message);
   read_message(program, message, finding);
   if (finding.pattern == nullptr && program.own && header.from_program.size() != header.message.size()) read_message(program, header.from_program, finding);

@@ -46,6 +46,7 @@ class Recognizer {
 
  private:
   struct Entry;
+  struct Candidate;
   struct Trie;
   struct Program;
   struct ProgramSlot;
@@ -57,7 +58,7 @@ class Recognizer {
 
   const DetectorSet& detectors_;
   RecognizerOptions options_;
-  std::vector<const Entry*> candidates_;  // scratch of find_reading(), as large as the largest trie
+  std::vector<Candidate> candidates_;  // scratch of find_reading(), as large as the largest trie
   std::vector<ProgramSlot> slots_;  // direct-mapped by a hash of the name
   std::unordered_map<std::string, std::unique_ptr<Program>> programs_;
   std::vector<std::pair<std::vector<const Detector*>, std::unique_ptr<Trie>>> tries_;

@@ -40,6 +40,21 @@ const ByteSet& name_bytes() {
   return set;
 }
 
+// The forms of a set that matching is fast with.
+void prepare_set(Step& step) {
+  auto table = std::make_shared<ByteTable>();
+  std::string lacking;
+  for (std::size_t c = 0; c < table->size(); ++c) {
+    (*table)[c] = step.set[c];
+    if (!step.set[c]) lacking += static_cast<char>(c);
+  }
+  step.table = std::move(table);
+  if (lacking.empty() || lacking.size() > 2) return;
+  step.all_but = true;
+  step.stop = lacking.front();
+  step.other_stop = lacking.back();
+}
+
 // --- parsing ---------------------------------------------------------------------------------------------------------
 
 struct Parser {
@@ -88,6 +103,7 @@ struct Parser {
     step.may_miss = close == ']';
     while (error.empty()) {
       step.branches.push_back(sequence(depth + 1));
+      if (!error.empty()) break;
       if (done()) {
         error = fmt::format("lacks a {}", close);
         break;
@@ -150,6 +166,7 @@ struct Parser {
     step.slot = known->slot;
     if (type.empty()) type = known->type;
     set_type(step, type);
+    if (step.type == FieldType::set) prepare_set(step);
     const bool address_type = step.type == FieldType::address || step.type == FieldType::endpoint || step.type == FieldType::peer;
     if (error.empty() && step.slot == Slot::address && !address_type) error = "reads {address} with a type that is none of address, endpoint, peer";
     return step;

@@ -4,9 +4,11 @@
 // docs/formats/detectors.md describes the language.
 #pragma once
 
+#include <array>
 #include <bitset>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +26,8 @@ enum class FieldType : std::uint8_t { address, endpoint, peer, number, set, requ
 enum class Anchor : std::uint8_t { none, first, last };
 
 using ByteSet = std::bitset<256>;
+/// The same as a table, for the loops that run over every byte.
+using ByteTable = std::array<bool, 256>;
 
 /// One step of a reading. A group is closed: it reads the first of its branches that fits, or nothing if it may miss.
 struct Step {
@@ -34,6 +38,10 @@ struct Step {
   bool keeps = false;        ///< group: some field in it is kept
   std::string text;          ///< literal
   ByteSet set;               ///< of a set field
+  std::shared_ptr<const ByteTable> table;  ///< the same bytes
+  bool all_but = false;      ///< the set lacks one or two bytes only: these
+  char stop = 0;
+  char other_stop = 0;
   std::vector<std::vector<Step>> branches;
 };
 
@@ -54,13 +62,13 @@ struct Fields {
   bool has_address = false;
   bool has_account = false;
   bool has_count = false;
-  bool odd = false;  ///< an open field holds bytes with which a reading could be forged
   std::uint16_t port = 0;
   std::uint32_t count = 1;
   std::string_view account;
   std::string_view extra;
   std::string_view service;
   std::string_view session;
+  std::string_view open;  ///< what the open fields hold, from the first one's begin to the last one's end
 };
 
 /// Parses and checks a template. Errors are sentences about the template, without file and line.
@@ -69,8 +77,14 @@ struct Fields {
 /// Reads the whole `message`; false where it does not fit.
 [[nodiscard]] bool match(const Reading& reading, std::string_view message, Fields& fields);
 
-/// Reads a closed field at `at` and gives its end; null: it does not fit.
-[[nodiscard]] const char* read_field(const Step& step, const char* at, const char* end, Fields& fields);
+/// The same for one whose beginning is known to fit: all steps before `step`, and so many bytes of that literal, end at `at`.
+[[nodiscard]] bool match_rest(const Reading& reading, std::size_t step, std::size_t bytes, const char* at, const char* end, Fields& fields);
+
+/// The end of the closed field at `at`; null: it does not fit.
+[[nodiscard]] const char* skip_field(const Step& step, const char* at, const char* end);
+
+/// Whether the open fields hold bytes other than those of ordinary names, with which a reading could be forged.
+[[nodiscard]] bool holds_odd_bytes(const Fields& fields);
 
 /// Whether two runs of `size` bytes are equal; faster than memcmp for the short ones that literals are.
 [[nodiscard]] inline bool equal_bytes(const char* a, const char* b, std::size_t size) {

@@ -1,9 +1,11 @@
 // Matching. Steps before the open field are read from the left, those behind it from the right, and the open field gets
 // what is left: no byte is looked at more than a few times, whatever the message. With anchor = "first" the literal behind
 // the open field is looked for from the left, at most kMostTries times.
+#include <algorithm>
 #include <array>
 #include <cstring>
 
+#include "base/bytes.h"
 #include "detect/template.h"
 
 namespace tipstaff {
@@ -76,12 +78,9 @@ void keep(Slot slot, std::string_view text, Fields& fields) {
 }
 
 void keep_open(const Step& step, std::string_view text, Fields& fields) {
-  for (const char c : text) {
-    if (!kPlain[static_cast<unsigned char>(c)]) {
-      fields.odd = true;
-      break;
-    }
-  }
+  const char* const begin = fields.open.data() == nullptr ? text.data() : std::min(fields.open.data(), text.data());
+  const char* const end = std::max(fields.open.data() + fields.open.size(), text.data() + text.size());
+  fields.open = between(begin, end);
   keep(step.slot, text, fields);
 }
 
@@ -89,6 +88,14 @@ void keep_address(const Step& step, IpAddress address, Fields& fields) {
   if (step.slot != Slot::address) return;
   fields.address = address;
   fields.has_address = true;
+}
+
+// The first byte that is not in the step's set.
+const char* end_of_run(const Step& step, const char* at, const char* end) {
+  if (step.all_but) return find_either(at, end, step.stop, step.other_stop);
+  const ByteTable& table = *step.table;
+  while (at < end && table[static_cast<unsigned char>(*at)]) ++at;
+  return at;
 }
 
 // Address, endpoint or peer at the front of `text`; its length, 0 for none.
@@ -140,8 +147,7 @@ const char* forward_field(const Step& step, const char* at, const char* end, Fie
       return to;
     }
     case FieldType::set: {
-      const char* to = at;
-      while (to < end && step.set[static_cast<unsigned char>(*to)]) ++to;
+      const char* const to = end_of_run(step, at, end);
       if (to == at && !step.may_miss) return nullptr;
       keep(step.slot, between(at, to), fields);
       return to;
@@ -222,9 +228,15 @@ const char* backward_field(const Step& step, const char* begin, const char* at, 
     case FieldType::number:
       while (from > begin && at - from < 10 && is_digit(from[-1])) --from;
       break;
-    case FieldType::set:
-      while (from > begin && step.set[static_cast<unsigned char>(from[-1])]) --from;
+    case FieldType::set: {
+      if (step.all_but) {
+        from = find_last_either(begin, at, step.stop, step.other_stop);
+        break;
+      }
+      const ByteTable& table = *step.table;
+      while (from > begin && table[static_cast<unsigned char>(from[-1])]) --from;
       break;
+    }
     case FieldType::request:
     case FieldType::open:
       return nullptr;
@@ -282,22 +294,42 @@ bool match_first(const Reading& reading, const char* at, const char* end, Fields
 
 }  // namespace
 
-const char* read_field(const Step& step, const char* at, const char* end, Fields& fields) { return forward_field(step, at, end, fields); }
+const char* skip_field(const Step& step, const char* at, const char* end) {
+  if (step.type == FieldType::set) {
+    const char* const to = end_of_run(step, at, end);
+    return to == at && !step.may_miss ? nullptr : to;
+  }
+  Fields unused;
+  return forward_field(step, at, end, unused);
+}
 
-bool match(const Reading& reading, std::string_view message, Fields& fields) {
+bool holds_odd_bytes(const Fields& fields) {
+  return std::any_of(fields.open.begin(), fields.open.end(), [](char c) { return !kPlain[static_cast<unsigned char>(c)]; });
+}
+
+bool match_rest(const Reading& reading, std::size_t step, std::size_t bytes, const char* at, const char* end, Fields& fields) {
   const Step* const steps = reading.steps.data();
   const Step* const last = steps + reading.steps.size();
-  const char* at = message.data();
-  const char* const end = at + message.size();
-  if (reading.pivot == Reading::kNoPivot) return forward(steps, last, at, end, fields) == end;
+  const Step* begin = steps + step;
+  if (bytes > 0) {
+    const std::string& text = begin->text;
+    if (static_cast<std::size_t>(end - at) < text.size() - bytes || !equal_bytes(at, text.data() + bytes, text.size() - bytes)) return false;
+    at += text.size() - bytes;
+    ++begin;
+  }
+  if (reading.pivot == Reading::kNoPivot) return forward(begin, last, at, end, fields) == end;
   const Step* const pivot = steps + reading.pivot;
-  at = forward(steps, pivot, at, end, fields);
+  if (begin != pivot) at = forward(begin, pivot, at, end, fields);
   if (at == nullptr) return false;
   if (reading.anchor == Anchor::first) return match_first(reading, at, end, fields);
-  const char* const to = backward(pivot + 1, last, at, end, fields);
+  const char* const to = pivot + 1 == last ? end : backward(pivot + 1, last, at, end, fields);
   if (to == nullptr) return false;
   keep_open(*pivot, between(at, to), fields);
   return true;
+}
+
+bool match(const Reading& reading, std::string_view message, Fields& fields) {
+  return match_rest(reading, 0, 0, message.data(), message.data() + message.size(), fields);
 }
 
 std::vector<IpAddress> possible_addresses(const Reading& reading, std::string_view message) {

@@ -1,0 +1,63 @@
+// Looking for a byte in the next few: eight at a time and inlined, since most fields of a log line are shorter than a call
+// of memchr() is worth, and their varying lengths cost a byte loop a misprediction each.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+namespace tipstaff {
+
+static_assert(std::endian::native == std::endian::little, "the first byte in memory must be the lowest of a word");
+
+/// The high bit of each byte of `word` that equals the byte repeated in `pattern`; exact up to the first such byte.
+[[nodiscard]] constexpr std::uint64_t equal_marks(std::uint64_t word, std::uint64_t pattern) {
+  const std::uint64_t difference = word ^ pattern;
+  return (difference - 0x0101010101010101ULL) & ~difference & 0x8080808080808080ULL;
+}
+
+[[nodiscard]] constexpr std::uint64_t repeated(char c) { return 0x0101010101010101ULL * static_cast<unsigned char>(c); }
+
+/// The first `a` or `b` in [at, end); `end` where there is none.
+[[nodiscard]] inline const char* find_either(const char* at, const char* end, char a, char b) {
+  for (; end - at >= 8; at += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, at, 8);
+    const std::uint64_t marks = equal_marks(word, repeated(a)) | equal_marks(word, repeated(b));
+    if (marks != 0) return at + std::countr_zero(marks) / 8;
+  }
+  while (at < end && *at != a && *at != b) ++at;
+  return at;
+}
+
+/// The first `c` in [at, end); `end` where there is none.
+[[nodiscard]] inline const char* find_byte(const char* at, const char* end, char c) { return find_either(at, end, c, c); }
+
+/// Behind the last `a` or `b` in [begin, at); `begin` where there is none.
+[[nodiscard]] inline const char* find_last_either(const char* begin, const char* at, char a, char b) {
+  const auto marks_of = [](std::uint64_t difference) {  // exact for every byte: no borrow runs from one into the next
+    return ~(((difference & 0x7f7f7f7f7f7f7f7fULL) + 0x7f7f7f7f7f7f7f7fULL) | difference | 0x7f7f7f7f7f7f7f7fULL);
+  };
+  for (; at - begin >= 8; at -= 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, at - 8, 8);
+    const std::uint64_t marks = marks_of(word ^ repeated(a)) | marks_of(word ^ repeated(b));
+    if (marks != 0) return at - std::countl_zero(marks) / 8;
+  }
+  while (at > begin && at[-1] != a && at[-1] != b) --at;
+  return at;
+}
+
+/// The number that the `count` (1 to 8) decimal digits before `end` write; false where one is no digit. The eight bytes
+/// before `end` must be readable.
+[[nodiscard]] inline bool read_digits(const char* end, std::size_t count, std::uint32_t& value) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, end - 8, 8);
+  word = (word ^ 0x3030303030303030ULL) & (~0ULL << (8 * (8 - count)));  // bytes before the digits become zeros
+  if ((((word + 0x7676767676767676ULL) | word) & 0x8080808080808080ULL) != 0) return false;
+  word = word * 10 + (word >> 8U);  // pairs of digits, then fours, then all eight
+  value = static_cast<std::uint32_t>((((word & 0x000000ff000000ffULL) * 0x000f424000000064ULL) + (((word >> 16U) & 0x000000ff000000ffULL) * 0x0000271000000001ULL)) >> 32U);
+  return true;
+}
+
+}  // namespace tipstaff
