@@ -53,7 +53,7 @@ class Progress {
 }  // namespace
 
 int run_scan(const ScanOptions& options) {
-  const auto detectors = setup_detectors(options.detectors);
+  const auto detectors = setup_detectors(options.detectors, Examples::drop);
   if (!detectors) {
     complain(detectors.error().message());
     return kUsage;
@@ -107,7 +107,7 @@ int run_scan(const ScanOptions& options) {
     code = kUsage;
   }
   if (options.format == ScanOptions::Format::none && options.json_summary) {
-    print_out("{}\n", summary.to_json());
+    summary.write_json(stdout);
   } else if (options.format != ScanOptions::Format::json) {
     print_out("{}{}", options.format == ScanOptions::Format::text ? "\n" : "", summary.to_text(engine.counters()));
   }

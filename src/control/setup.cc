@@ -14,12 +14,12 @@ constexpr const char* kDetectorFolder = "/etc/tipstaff/detectors.d";
 
 }  // namespace
 
-Result<DetectorSet> setup_detectors(const std::vector<std::string>& paths) {
+Result<DetectorSet> setup_detectors(const std::vector<std::string>& paths, Examples examples) {
   std::vector<std::string> all;
   std::error_code error;
   if (std::filesystem::is_directory(kDetectorFolder, error)) all.emplace_back(kDetectorFolder);
   all.insert(all.end(), paths.begin(), paths.end());
-  return load_detectors(all);
+  return load_detectors(all, examples);
 }
 
 Result<std::shared_ptr<const Config>> setup_config(const std::string& rules_file) {

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "control/attempt_text.h"
+#include "control/output.h"
 #include "sources/line_reader.h"
 
 namespace tipstaff {
@@ -17,7 +18,7 @@ namespace json = boost::json;
 constexpr std::size_t kTop = 10;
 constexpr std::size_t kMostListed = 50;  // blocks and alerts listed for people; JSON has all
 
-json::value text_or_null(const std::string& text) {
+json::value text_or_null(std::string_view text) {
   if (text.empty()) return nullptr;
   return json::value(json::string(to_utf8(text)));
 }
@@ -38,10 +39,10 @@ void Summary::add(const Attempt& attempt, const std::vector<Verdict>& verdicts) 
     if (attempt.outcome == Outcome::failure) seen.failures += attempt.count;
     if (attempt.outcome == Outcome::success) {
       for (const unsigned bits : lengths_[attempt.address->is_v4() ? 0 : 1]) {
-        const auto found = blocks_of_.find(IpNetwork(*attempt.address, bits));
-        if (found == blocks_of_.end()) continue;
-        for (const std::size_t i : found->second) {
-          if (blocks_[i].verdict.host == attempt.host) ++blocks_[i].later_logins;
+        const auto found = newest_block_.find(IpNetwork(*attempt.address, bits));
+        if (found == newest_block_.end()) continue;
+        for (std::uint32_t at = found->second + 1; at != 0; at = blocks_[at - 1].earlier) {
+          if (blocks_[at - 1].host == attempt.host) ++blocks_[at - 1].later_logins;
         }
       }
     }
@@ -52,8 +53,11 @@ void Summary::add(const Attempt& attempt, const std::vector<Verdict>& verdicts) 
       continue;
     }
     lengths_[verdict.network.address().is_v4() ? 0 : 1].insert(verdict.network.bits());
-    blocks_of_[verdict.network].push_back(blocks_.size());
-    blocks_.push_back({verdict, 0});
+    const auto index = static_cast<std::uint32_t>(blocks_.size());
+    const auto [newest, first] = newest_block_.try_emplace(verdict.network, index);
+    blocks_.push_back({verdict.network, verdict.rule, verdict.at, verdict.until, name(verdict.host), name(verdict.service),
+                       first ? 0 : newest->second + 1, 0});
+    newest->second = index;
   }
 }
 
@@ -85,22 +89,43 @@ std::vector<std::pair<std::string, std::uint64_t>> Summary::top() const {
   return best;
 }
 
-std::string Summary::to_json() const {
-  json::array blocks;
-  for (const auto& block : blocks_) {
-    const Verdict& verdict = block.verdict;
+void Summary::write_json(std::FILE* stream) const {
+  const auto number = [&](std::string_view name, std::uint64_t value) {
+    write_to(stream, fmt::format("\"{}\":{},", name, value));
+  };
+  // a list of objects, each made when it is written
+  const auto list = [&](std::string_view name, const auto& all, const auto& object_of) {
+    write_to(stream, fmt::format("\"{}\":[", name));
+    bool first = true;
+    for (const auto& one : all) {
+      write_to(stream, (first ? "" : ",") + json::serialize(object_of(one)));
+      first = false;
+    }
+    write_to(stream, "],");
+  };
+  write_to(stream, "{");
+  number("lines", counts_.lines);
+  number("known_program", counts_.known_program);
+  number("understood", counts_.understood);
+  number("failures", failures_);
+  number("successes", successes_);
+  number("probes", probes_);
+  number("addresses", addresses_.size());
+  number("failing_addresses", failing_addresses());
+  number("ambiguous", counts_.ambiguous);
+  number("cut_lines", counts_.cut);
+  list("blocks", blocks_, [](const Block& block) {
     json::object one;
-    one["address"] = json::string(verdict.network.to_string());
-    one["rule"] = json::string(to_utf8(verdict.rule->name));
-    one["blocked_at"] = json::string(to_rfc3339(verdict.at));
-    one["until"] = json::string(to_rfc3339(verdict.until));
-    one["host"] = text_or_null(verdict.host);
-    one["service"] = text_or_null(verdict.service);
+    one["address"] = json::string(block.network.to_string());
+    one["rule"] = json::string(to_utf8(block.rule->name));
+    one["blocked_at"] = json::string(to_rfc3339(block.at));
+    one["until"] = json::string(to_rfc3339(block.until));
+    one["host"] = text_or_null(block.host);
+    one["service"] = text_or_null(block.service);
     one["later_logins"] = block.later_logins;
-    blocks.push_back(std::move(one));
-  }
-  json::array alerts;
-  for (const auto& verdict : alerts_) {
+    return one;
+  });
+  list("alerts", alerts_, [](const Verdict& verdict) {
     json::object one;
     one["rule"] = json::string(to_utf8(verdict.rule->name));
     one["at"] = json::string(to_rfc3339(verdict.at));
@@ -108,27 +133,10 @@ std::string Summary::to_json() const {
         verdict.has_network ? json::value(json::string(verdict.network.to_string())) : json::value(nullptr);
     one["account"] = verdict.has_account ? json::value(json::string(to_utf8(verdict.account))) : json::value(nullptr);
     one["host"] = text_or_null(verdict.host);
-    alerts.push_back(std::move(one));
-  }
-  json::array best;
-  for (const auto& [address, failures] : top())
-    best.push_back(json::object{{"address", address}, {"failures", failures}});
-  json::object all;
-  all["lines"] = counts_.lines;
-  all["known_program"] = counts_.known_program;
-  all["understood"] = counts_.understood;
-  all["failures"] = failures_;
-  all["successes"] = successes_;
-  all["probes"] = probes_;
-  all["addresses"] = addresses_.size();
-  all["failing_addresses"] = failing_addresses();
-  all["ambiguous"] = counts_.ambiguous;
-  all["cut_lines"] = counts_.cut;
-  all["blocks"] = std::move(blocks);
-  all["alerts"] = std::move(alerts);
-  all["top"] = std::move(best);
-  all["checksum"] = json::string(fmt::format("{:016x}", checksum_));
-  return json::serialize(all);
+    return one;
+  });
+  list("top", top(), [](const auto& one) { return json::object{{"address", one.first}, {"failures", one.second}}; });
+  write_to(stream, fmt::format("\"checksum\":\"{:016x}\"}}\n", checksum_));
 }
 
 std::string Summary::to_text(const RuleEngine::Counters& counters) const {
@@ -153,8 +161,7 @@ std::string Summary::to_text(const RuleEngine::Counters& counters) const {
     out += fmt::format("{} without address: the line can be read in several ways, so somebody may have forged it.\n",
                        plural(counts_.ambiguous, "attempt is", "attempts are"));
   if (counts_.given_up > 0)
-    out += fmt::format("{} at once; {} handed on early, perhaps incomplete.\n",
-                       "More connections were open than are followed",
+    out += fmt::format("{} handed on before its connection had surely ended, because so many were open.\n",
                        plural(counts_.given_up, "attempt was", "attempts were"));
   if (counters.evicted > 0)
     out += fmt::format("{} forgotten because more than the configured number were tracked ([limits] tracked).\n",
@@ -169,12 +176,12 @@ std::string Summary::to_text(const RuleEngine::Counters& counters) const {
   out += blocks_.empty() ? "\nNobody would have been blocked.\n"
                          : fmt::format("\nWould have been blocked ({}):\n", plural(blocks_.size(), "time", "times"));
   for (std::size_t i = 0; i < blocks_.size() && i < kMostListed; ++i) {
-    const Verdict& verdict = blocks_[i].verdict;
-    out += fmt::format("  {}  until {}  {}", to_rfc3339(verdict.at), to_rfc3339(verdict.until),
-                       verdict.network.to_string());
-    if (!verdict.service.empty()) out += fmt::format(" for {}", printable(verdict.service));
-    if (!verdict.host.empty()) out += fmt::format(" on {}", printable(verdict.host));
-    out += fmt::format(" by \"{}\"\n", verdict.rule->name);
+    const Block& block = blocks_[i];
+    out += fmt::format("  {}  until {}  {}", to_rfc3339(block.at), to_rfc3339(block.until),
+                       block.network.to_string());
+    if (!block.service.empty()) out += fmt::format(" for {}", printable(block.service));
+    if (!block.host.empty()) out += fmt::format(" on {}", printable(block.host));
+    out += fmt::format(" by \"{}\"\n", block.rule->name);
   }
   if (blocks_.size() > kMostListed)
     out += fmt::format("  ... and {} more; '--format none --json' lists all.\n", blocks_.size() - kMostListed);
@@ -184,7 +191,7 @@ std::string Summary::to_text(const RuleEngine::Counters& counters) const {
     if (block.later_logins == 0) continue;
     if (!heading) out += "\nBlocked, and logged in successfully later (a customer, or a guesser who got in):\n";
     heading = true;
-    out += fmt::format("  {}  blocked {}, then {}\n", block.verdict.network.to_string(), to_rfc3339(block.verdict.at),
+    out += fmt::format("  {}  blocked {}, then {}\n", block.network.to_string(), to_rfc3339(block.at),
                        plural(block.later_logins, "login", "logins"));
   }
   if (!alerts_.empty()) out += "\nAlerts:\n";

@@ -3,10 +3,13 @@
 
 #include <array>
 #include <cstdint>
+#include <cstdio>
+#include <deque>
 #include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "control/file_scan.h"
@@ -20,8 +23,8 @@ class Summary {
   void add(const Attempt& attempt, const std::vector<Verdict>& verdicts);
   void add(const FileCounts& counts) { counts_ += counts; }
 
-  /// One JSON object without line feed (docs/formats/scan.md).
-  [[nodiscard]] std::string to_json() const;
+  /// Writes one JSON object (docs/formats/scan.md), piece by piece: it may be large.
+  void write_json(std::FILE* stream) const;
   /// The same for people; `counters` are the rule engine's.
   [[nodiscard]] std::string to_text(const RuleEngine::Counters& counters) const;
 
@@ -29,10 +32,18 @@ class Summary {
   struct Seen {
     std::uint64_t failures = 0;
   };
+  // A block as the rules said it, in few bytes: a million lines of attacks make thousands.
   struct Block {
-    Verdict verdict;
-    std::uint64_t later_logins = 0;
+    IpNetwork network;
+    const Rule* rule = nullptr;
+    Instant at{};
+    Instant until{};
+    std::string_view host;     // in names_
+    std::string_view service;  // in names_
+    std::uint32_t earlier = 0;  // the block of the same network before this one, as index + 1; 0: none
+    std::uint32_t later_logins = 0;
   };
+  std::string_view name(const std::string& text) { return *names_.insert(text).first; }
   [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> top() const;
   [[nodiscard]] std::uint64_t failing_addresses() const;
 
@@ -42,9 +53,10 @@ class Summary {
   std::uint64_t probes_ = 0;
   std::uint64_t checksum_ = 0;
   std::unordered_map<IpAddress, Seen> addresses_;
-  std::vector<Block> blocks_;
-  std::vector<Verdict> alerts_;
-  std::unordered_map<IpNetwork, std::vector<std::size_t>> blocks_of_;  // indices into blocks_
+  std::deque<Block> blocks_;
+  std::deque<Verdict> alerts_;
+  std::unordered_map<IpNetwork, std::uint32_t> newest_block_;  // index in blocks_
+  std::unordered_set<std::string> names_;
   std::array<std::set<unsigned>, 2> lengths_;                          // prefix lengths of blocks: IPv4, IPv6
 };
 

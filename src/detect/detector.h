@@ -52,6 +52,7 @@ struct Pattern {
   std::vector<std::string> texts;
   std::vector<Reading> readings;
   std::unique_ptr<re2::RE2> regex;  ///< instead of readings
+  std::string extra;                ///< what such a line says of the method without naming it in a field
   std::string if_setting;           ///< counts only where this setting is on
   std::string reason;
   std::optional<Example> forged;
@@ -97,9 +98,12 @@ using DetectorSet = std::vector<std::unique_ptr<const Detector>>;
 /// Parses one detector file; `file` is its name for messages. All problems of the file are reported, one a line.
 [[nodiscard]] Result<std::unique_ptr<const Detector>> parse_detector(std::string_view text, const std::string& file);
 
+/// Whether detectors are loaded with their examples, or without: quicker, for those who only read logs.
+enum class Examples : std::uint8_t { keep, drop };
+
 /// The detectors compiled into the program, then the files and folders (*.toml, sorted) of `paths`: one with the name of an
 /// earlier one replaces it. Checks that `includes` name detectors that exist.
-[[nodiscard]] Result<DetectorSet> load_detectors(std::span<const std::string> paths);
+[[nodiscard]] Result<DetectorSet> load_detectors(std::span<const std::string> paths, Examples examples = Examples::keep);
 
 [[nodiscard]] const Detector* find_detector(const DetectorSet& set, std::string_view name);
 

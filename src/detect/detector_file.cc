@@ -28,13 +28,16 @@ constexpr std::array<std::pair<std::string_view, Kind>, 7> kKinds = {{{"failure"
 // One table of a file: takes its keys one after the other and complains of those that are left.
 class Table {
  public:
-  Table(const TomlValue& value, std::string file, std::string& problems) : value_(value), file_(std::move(file)), problems_(problems) {}
+  Table(const TomlValue& value, std::string file, std::string& problems, Examples examples)
+      : value_(value), file_(std::move(file)), problems_(problems), examples_(examples) {}
 
   void complain(unsigned line, std::string_view what) { problems_ += fmt::format("{}{}:{}: {}", problems_.empty() ? "" : "\n", file_, line, what); }
   [[nodiscard]] std::string where() const { return fmt::format("{}:{}", file_, value_.line); }
   [[nodiscard]] unsigned line() const { return value_.line; }
   [[nodiscard]] const std::string& file() const { return file_; }
   [[nodiscard]] std::string& problems() { return problems_; }
+  [[nodiscard]] Examples examples() const { return examples_; }
+  void ignore(std::string_view key) { known_.push_back(key); }
 
   const TomlValue* take(std::string_view key, TomlValue::Kind kind) {
     known_.push_back(key);
@@ -99,6 +102,7 @@ class Table {
   const TomlValue& value_;
   std::string file_;
   std::string& problems_;
+  Examples examples_;
   std::vector<std::string_view> known_;
 };
 
@@ -128,7 +132,11 @@ Example read_example(Table table) {
 
 std::vector<Example> read_examples(Table& table) {
   std::vector<Example> examples;
-  for (const auto& value : table.tables("examples")) examples.push_back(read_example({value, table.file(), table.problems()}));
+  if (table.examples() == Examples::drop) {
+    table.ignore("examples");
+    return examples;
+  }
+  for (const auto& value : table.tables("examples")) examples.push_back(read_example({value, table.file(), table.problems(), table.examples()}));
   if (examples.empty()) table.complain(table.line(), "a pattern needs at least one entry in 'examples', so that the tests can try it");
   return examples;
 }
@@ -140,12 +148,13 @@ Pattern read_pattern(Table table) {
   pattern.texts = table.texts("text");
   pattern.once = table.maybe_flag("once").value_or(false);
   pattern.withdrawn_by_success = table.maybe_flag("withdrawn_by_success").value_or(false);
+  pattern.extra = table.text("extra");
   pattern.if_setting = table.text("if_setting");
   pattern.reason = table.text("reason");
   const std::string anchor = table.text("anchor");
   pattern.anchor = anchor == "first" ? Anchor::first : anchor == "last" ? Anchor::last : Anchor::none;
   if (!anchor.empty() && pattern.anchor == Anchor::none) table.complain(table.line(), fmt::format("'anchor' must be \"first\" or \"last\", not '{}'", anchor));
-  if (const auto* forged = table.take("forged", TomlValue::Kind::table)) pattern.forged = read_example({*forged, table.file(), table.problems()});
+  if (const auto* forged = table.take("forged", TomlValue::Kind::table)) pattern.forged = read_example({*forged, table.file(), table.problems(), table.examples()});
   const std::string expression = table.text("regex");
   pattern.examples = read_examples(table);
   table.end();
@@ -204,9 +213,26 @@ Layout read_layout(Table& table, std::string_view name) {
   return Layout::none;
 }
 
-Result<std::unique_ptr<const Detector>> build_detector(const TomlValue& root, const std::string& file) {
+// Blanks out the `examples = [` ... `]` of a shipped file, which is written so: they are most of its bytes, and a program
+// that starts to scan does not want them. Lines keep their numbers.
+std::string without_examples(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  bool inside = false;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    inside = inside || line == "examples = [";
+    if (!inside) out += line;
+    inside = inside && line != "]";
+    out += '\n';
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+  }
+  return out;
+}
+
+Result<std::unique_ptr<const Detector>> build_detector(const TomlValue& root, const std::string& file, Examples examples) {
   std::string problems;
-  Table table(root, file, problems);
+  Table table(root, file, problems, examples);
   auto detector = std::make_unique<Detector>();
   detector->where = file;
   const auto version = table.maybe_number("version");
@@ -226,8 +252,8 @@ Result<std::unique_ptr<const Detector>> build_detector(const TomlValue& root, co
   const std::string grouping = table.maybe_text("connection").value_or("process");
   detector->grouping = grouping == "account" ? Grouping::account : grouping == "none" ? Grouping::none : Grouping::process;
   if (detector->grouping == Grouping::process && grouping != "process") table.complain(1, fmt::format("'connection' must be process, account or none, not '{}'", grouping));
-  for (const auto& value : table.tables("pattern")) detector->patterns.push_back(read_pattern({value, file, problems}));
-  for (const auto& value : table.tables("request")) detector->requests.push_back(read_request({value, file, problems}));
+  for (const auto& value : table.tables("pattern")) detector->patterns.push_back(read_pattern({value, file, problems, examples}));
+  for (const auto& value : table.tables("request")) detector->requests.push_back(read_request({value, file, problems, examples}));
   table.end();
   if (detector->programs.empty() && detector->own_programs.empty() && detector->layouts.empty() && !detector->any_program) {
     table.complain(1, "the file names no line it could read: it needs 'programs', 'layouts' or 'any_program'");
@@ -254,14 +280,14 @@ std::string_view to_text(Kind kind) {
 Result<std::unique_ptr<const Detector>> parse_detector(std::string_view text, const std::string& file) {
   const auto root = parse_toml(text, file);
   if (!root) return std::unexpected(root.error());
-  return build_detector(*root, file);
+  return build_detector(*root, file, Examples::keep);
 }
 
-Result<DetectorSet> load_detectors(std::span<const std::string> paths) {
+Result<DetectorSet> load_detectors(std::span<const std::string> paths, Examples examples) {
   DetectorSet set;
   std::string problems;
   const auto add = [&](const Result<TomlValue>& root, const std::string& file) {
-    auto detector = root ? build_detector(*root, file) : std::unexpected(root.error());
+    auto detector = root ? build_detector(*root, file, examples) : std::unexpected(root.error());
     if (!detector) {
       problems += fmt::format("{}{}", problems.empty() ? "" : "\n", detector.error().message());
       return;
@@ -274,7 +300,9 @@ Result<DetectorSet> load_detectors(std::span<const std::string> paths) {
     }
   };
   for (const auto& file : embedded_files()) {
-    if (file.name.starts_with("detectors/")) add(parse_toml(file.text, std::string(file.name)), std::string(file.name));
+    if (!file.name.starts_with("detectors/")) continue;
+    const std::string name(file.name);
+    add(examples == Examples::keep ? parse_toml(file.text, name) : parse_toml(without_examples(file.text), name), name);
   }
   for (const auto& path : paths) {
     std::vector<std::string> files;

@@ -65,7 +65,6 @@ Folder::Connection* Folder::find_connection(const Header& header, const Finding&
   const bool other_address = fields.has_address && found.has_address && fields.address != found.address;
   const auto silent = time > found.last ? time - found.last : found.last - time;
   if (keys_[place] != key || silent > kSilence || other_address || finding.kind == Kind::opens) {
-    if (keys_[place] != 0 && keys_[place] != key && silent <= kSilence) ++given_up_;
     found = Connection();
     found.birth = ++births_;
     keys_[place] = key;

@@ -28,7 +28,7 @@ class Folder {
   static constexpr std::chrono::minutes kSilence{10};
   /// How far ahead of both neighbours a stamp may be before windows stop following it.
   static constexpr std::chrono::hours kAhead{1};
-  static constexpr std::size_t kMostConnections = 16'384;
+  static constexpr std::size_t kMostConnections = 4'096;
   static constexpr std::size_t kMostHeldBack = 8'192;
 
   using Sink = std::function<void(const Attempt&)>;
@@ -39,7 +39,7 @@ class Folder {
   /// No more lines: hands out everything.
   void finish();
 
-  /// Connections given up before they were silent, and attempts handed out before they were surely complete.
+  /// Attempts handed out before they were surely complete, because so many were held back.
   [[nodiscard]] std::uint64_t given_up() const { return given_up_; }
 
  private:

@@ -160,7 +160,7 @@ struct Recognizer::Trie {
       for (const auto* other : all) {
         const std::string_view a = one->reading->prefix;
         const std::string_view b = other->reading->prefix;
-        if (one == other || (!a.starts_with(b) && !b.starts_with(a)) || differ(one->reading->steps, other->reading->steps)) continue;
+        if (a[0] != b[0] || one == other || (!a.starts_with(b) && !b.starts_with(a)) || differ(one->reading->steps, other->reading->steps)) continue;
         if (other->reading->open_before_address || one->reading->open_before_address) one->compare = one->kind != Kind::harmless;
         if (other->order < one->order) one->decides = false;
       }
@@ -372,6 +372,7 @@ bool Recognizer::find_reading(const Trie& trie, std::string_view message, Findin
     });
     if (finding.ambiguous) finding.fields.has_address = false;
   }
+  if (finding.fields.extra.empty()) finding.fields.extra = found->pattern->extra;
   finding.detector = found->detector;
   finding.pattern = found->pattern;
   finding.kind = found->kind;

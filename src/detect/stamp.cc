@@ -2,7 +2,7 @@
 // costs more than all the rest. Nothing here throws; a stamp that names no moment (31 February, 25 o'clock) gives none.
 #include "detect/stamp.h"
 
-#include <cstdlib>
+#include <cstring>
 
 namespace tipstaff {
 namespace {
@@ -102,6 +102,7 @@ SourceClock::SourceClock(TimeZone zone, std::optional<int> year, Instant newest)
 
 void SourceClock::new_day(const Header& header, std::uint64_t day_text) {
   day_text_ = day_text;
+  clock_text_ = 0;
   Cursor cursor{header.stamp};
   const unsigned month = cursor.month();
   cursor.blanks();
@@ -134,6 +135,7 @@ Instant SourceClock::to_utc(LocalInstant local) {
   // in an hour that comes twice, stamps that have fallen by more than ten minutes belong to the second round
   const Instant time = zone_.to_utc(local, last_ ? std::optional<Instant>(*last_ - minutes(10)) : std::nullopt);
   last_ = time;
+  clock_text_ = 0;
   return time;
 }
 
@@ -144,11 +146,15 @@ std::optional<Instant> SourceClock::time_of(const Header& header) {
       return std::nullopt;
     case StampKind::bsd: {
       if (!day_known_) return std::nullopt;
-      const std::size_t clock = header.stamp.size() - 8;
-      cursor.text.remove_prefix(clock);
+      cursor.text.remove_prefix(header.stamp.size() - 8);
+      std::uint64_t clock = 0;
+      std::memcpy(&clock, cursor.text.data(), sizeof clock);
+      if (clock == clock_text_) return last_;
       const microseconds time = cursor.clock();
       if (!cursor.good) return std::nullopt;
-      return to_utc(midnight_ + time);
+      const Instant utc = to_utc(midnight_ + time);
+      clock_text_ = clock;
+      return utc;
     }
     case StampKind::iso: {
       const int year = cursor.number(4, 4);

@@ -35,6 +35,7 @@ class SourceClock {
   std::optional<int> year_;  // of the day seen last
   Instant newest_;
   std::uint64_t day_text_ = 0;
+  std::uint64_t clock_text_ = 0;  // "HH:MM:SS" that gave last_; 0: none
   int day_of_year_ = 0;
   bool day_known_ = false;
   LocalInstant midnight_{};  // of the day seen last

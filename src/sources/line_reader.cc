@@ -12,7 +12,7 @@
 namespace tipstaff {
 namespace {
 
-constexpr std::size_t kBuffer = std::size_t{256} << 10U;  // measured, see NOTES.md
+constexpr std::size_t kBuffer = std::size_t{128} << 10U;  // measured, see NOTES.md
 static_assert(kBuffer > LineReader::kMaxLine + kTextHead, "a line that is too long must fit to be seen");
 
 }  // namespace
