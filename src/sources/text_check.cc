@@ -11,7 +11,7 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-constexpr std::ptrdiff_t kFewNuls = 16;  // so many are no sign, however short the file
+constexpr std::ptrdiff_t kFewBytes = 16;  // so many are no sign, however short the file
 
 struct Kind {
   std::size_t offset;
@@ -47,10 +47,20 @@ std::optional<std::string> why_no_text(std::string_view head, const std::string&
     if (head.size() < kind.offset || !head.substr(kind.offset).starts_with(kind.magic)) continue;
     return fmt::format("is {}, not a text log; {}", kind.what, fmt::format(fmt::runtime(kind.advice), file));
   }
-  const auto nuls = std::ranges::count(head, '\0');
-  if (nuls <= kFewNuls || static_cast<std::size_t>(nuls) * 10 <= head.size()) return std::nullopt;
-  return fmt::format("is a binary file ({} % of its first {} bytes are NUL), not a text log; name a text log instead",
-                     static_cast<std::size_t>(nuls) * 100 / head.size(), head.size());
+  const auto nuls = static_cast<std::size_t>(std::ranges::count(head, '\0'));
+  if (nuls > kFewBytes && nuls * 10 > head.size()) {
+    return fmt::format("is a binary file ({} % of its first {} bytes are NUL), not a text log; name a text log instead",
+                       nuls * 100 / head.size(), head.size());
+  }
+  // packed or encrypted data of unknown kind: a tenth of random bytes are control characters, a third are printable
+  const auto controls = static_cast<std::size_t>(std::ranges::count_if(
+      head, [](unsigned char c) { return c < 0x20 && c != '\0' && c != '\t' && c != '\n' && c != '\r' && c != 0x1b; }));
+  const auto plain = static_cast<std::size_t>(
+      std::ranges::count_if(head, [](unsigned char c) { return c >= 0x20 && c < 0x7f; }));
+  if (controls > kFewBytes && controls * 20 > head.size() && plain * 2 < head.size()) {
+    return "is a binary file (hardly any of its first bytes are text), not a text log; name a text log instead";
+  }
+  return std::nullopt;
 }
 
 }  // namespace tipstaff
