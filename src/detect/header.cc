@@ -100,13 +100,17 @@ bool take_program(std::string_view text, Header& header) {
   return true;
 }
 
-// "Mon DD HH:MM:SS "
+// "Mon DD HH:MM:SS ": its three blanks and two colons, compared eight bytes at a time, and a letter and a digit.
 bool looks_like_bsd(std::string_view line) {
   if (line.size() <= 16) return false;
-  std::array<char, 16> bytes;
-  std::memcpy(bytes.data(), line.data(), bytes.size());
-  const bool separated = bytes[3] == ' ' && bytes[6] == ' ' && bytes[9] == ':' && bytes[12] == ':' && bytes[15] == ' ';
-  return separated && is_upper(bytes[0]) && is_lower(bytes[1]) && is_lower(bytes[2]) && is_digit(bytes[5]) && is_digit(bytes[7]) && is_digit(bytes[14]);
+  std::uint64_t head = 0;
+  std::uint64_t tail = 0;
+  std::memcpy(&head, line.data(), 8);
+  std::memcpy(&tail, line.data() + 8, 8);
+  constexpr std::uint64_t kHead = 0x00ff0000ff000000ULL;  // bytes 3 and 6
+  constexpr std::uint64_t kTail = 0xff0000ff0000ff00ULL;  // bytes 9, 12 and 15
+  const bool separated = (head & kHead) == (repeated(' ') & kHead) && (tail & kTail) == 0x2000003a00003a00ULL;
+  return separated && is_upper(line[0]) && is_digit(line[5]);
 }
 
 // Length of an ISO stamp at the front, 0 for none: DATE(T| )TIME[(.|,)FRACTION][ ][Z|+HH:MM|+HHMM].

@@ -88,8 +88,15 @@ struct Recognizer::Trie {
     std::vector<FieldEdge> fields;
     std::vector<Entry> entries;
   };
+  // The readings that decide and begin with a long literal, by its first eight bytes: tried before the trie is walked.
+  struct Shortcut {
+    std::uint64_t head;
+    std::string_view prefix;
+    const Entry* entry;
+  };
   std::vector<Node> nodes = std::vector<Node>(1);
   std::array<std::uint32_t, 256> roots{};
+  std::array<std::vector<Shortcut>, 64> shortcuts;
   std::size_t size = 0;  // entries in all
   std::vector<std::pair<const Detector*, const Pattern*>> expressions;  // the patterns written as RE2
 
@@ -168,8 +175,25 @@ struct Recognizer::Trie {
     for (const std::uint32_t child : nodes[0].children) shorten(child, 0, 0);
     for (auto& node : nodes) {
       for (const std::uint32_t child : node.children) node.firsts += nodes[child].label[0];
+      for (const Entry& entry : node.entries) {
+        const std::string& prefix = entry.reading->prefix;
+        if (!entry.decides || prefix.size() < sizeof(std::uint64_t)) continue;
+        const std::uint64_t head = head_of(prefix);
+        shortcuts_of(head).push_back({head, prefix, &entry});
+      }
+    }
+    for (auto& all : shortcuts) {
+      std::sort(all.begin(), all.end(), [](const Shortcut& a, const Shortcut& b) { return a.entry->order < b.entry->order; });
     }
   }
+
+  static std::uint64_t head_of(std::string_view text) {
+    std::uint64_t head = 0;
+    std::memcpy(&head, text.data(), sizeof head);
+    return head;
+  }
+  std::vector<Shortcut>& shortcuts_of(std::uint64_t head) { return shortcuts[(head * 0x9e3779b97f4a7c15ULL) >> 58U]; }
+  [[nodiscard]] const std::vector<Shortcut>& shortcuts_of(std::uint64_t head) const { return shortcuts[(head * 0x9e3779b97f4a7c15ULL) >> 58U]; }
 
   // Whether two readings surely fit no common message: they read the same steps up to two literals of which neither begins
   // the other.
@@ -347,9 +371,21 @@ bool Recognizer::find_reading(const Trie& trie, std::string_view message, Findin
   };
   // What decides is tried at once; of the others the first in the order of the files that fits holds.
   const Entry* found = nullptr;
+  if (message.size() >= sizeof(std::uint64_t)) {
+    const std::uint64_t head = Trie::head_of(message);
+    for (const auto& shortcut : trie.shortcuts_of(head)) {
+      const std::string_view prefix = shortcut.prefix;
+      if (shortcut.head != head || message.size() < prefix.size() || !equal_bytes(message.data(), prefix.data(), prefix.size())) continue;
+      if (match_rest(*shortcut.entry->reading, 1, 0, message.data() + prefix.size(), end, finding.fields)) {
+        found = shortcut.entry;
+        break;
+      }
+      finding.fields = Fields();
+    }
+  }
   Candidate* const first = candidates_.data();
   Candidate* last = first;
-  trie.walk(trie.nodes.data(), message.data(), end, [&](const Entry& entry, const char* at) {
+  if (found == nullptr) trie.walk(trie.nodes.data(), message.data(), end, [&](const Entry& entry, const char* at) {
     if (!entry.decides) {
       *last++ = {&entry, at};
       return false;
