@@ -182,8 +182,8 @@ struct Recognizer::Trie {
         shortcuts_of(head).push_back({head, prefix, &entry});
       }
     }
-    for (auto& all : shortcuts) {
-      std::sort(all.begin(), all.end(), [](const Shortcut& a, const Shortcut& b) { return a.entry->order < b.entry->order; });
+    for (auto& some : shortcuts) {
+      std::sort(some.begin(), some.end(), [](const Shortcut& a, const Shortcut& b) { return a.entry->order < b.entry->order; });
     }
   }
 
