@@ -362,6 +362,7 @@ TEST_P(Forgery, UnforgedLinesAreReadWithTheirAddress) {
   Dice dice(seed());
   Judge judge(detector());
   for (const Pattern& pattern : detector().patterns) {
+    if (pattern.kind == Kind::harmless) continue;  // some of these stand there only to be compared with other readings
     for (const Reading& reading : pattern.readings) {
       for (int i = 0; i < 40; ++i) {  // over the branches of its groups
         Writer writer{dice, kTrue};

@@ -47,27 +47,6 @@ TEST(Examples, OfSettingsAreHarmlessWhileTheyAreOff) {
 }
 
 // A pattern whose examples another one takes is dead, or stands at the wrong place in its file.
-TEST(Examples, AreReadByTheirOwnPattern) {
-  for (const auto& detector : shipped()) {
-    RecognizerOptions options;
-    options.service = detector->name;
-    Recognizer recognizer(shipped(), options);
-    for (const auto& pattern : detector->patterns) {
-      for (const auto& example : pattern.examples) {
-        std::string scratch;
-        Header header;
-        header.layout = Layout::syslog;
-        header.message = header.from_program = example.line;
-        if (example.full) header = split_header(example.line, scratch);
-        Finding finding;
-        recognizer.recognize(header, finding);
-        ASSERT_NE(finding.pattern, nullptr) << example.where;
-        EXPECT_EQ(finding.pattern->where, pattern.where) << example.where << ": " << example.line;
-      }
-    }
-  }
-}
-
 TEST(Examples, EveryPatternThatTellsAnAddressHasAnExampleOfIt) {
   for (const auto& detector : shipped()) {
     for (const auto& pattern : detector->patterns) {

@@ -186,7 +186,8 @@ TEST(Recognizer, RegexPatterns) {
                                         {"probe", "text = 'no template first{:rest}'"}})});
   Recognizer recognizer(set, {});
   std::string scratch;
-  const Finding finding = find(recognizer, line_of("app", "no anna from 192.0.2.1 port 22 x"), scratch);
+  const std::string line = line_of("app", "no anna from 192.0.2.1 port 22 x");
+  const Finding finding = find(recognizer, line, scratch);
   EXPECT_EQ(finding.kind, Kind::failure);
   EXPECT_EQ(address_of(finding), "192.0.2.1");
   EXPECT_EQ(finding.fields.account, "anna");

@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,8 +46,9 @@ inline DetectorSet set_of(std::initializer_list<std::string> texts) {
 
 /// What a recognizer makes of one whole line; views live as long as the line and `scratch`.
 inline Finding find(Recognizer& recognizer, std::string_view line, std::string& scratch) {
+  static std::deque<std::string> kept;  // a finding points into its line
   Finding finding;
-  recognizer.recognize(split_header(line, scratch), finding);
+  recognizer.recognize(split_header(kept.emplace_back(line), scratch), finding);
   return finding;
 }
 
