@@ -469,12 +469,10 @@ void Recognizer::read_message(const Program& program, std::string_view message, 
 void Recognizer::recognize(const Header& header, Finding& finding) {
   const Program& program = program_for(header);
   std::string_view message = header.message;
-  finding.known_program = !program.named.empty();
-  finding.understood = false;
-  finding.kind = Kind::harmless;
   if (!program.may_begin(message)) {  // no reading begins so: most lines of most programs
+    if (finding.understood) finding = Finding();
     finding.detector = program.named.empty() ? nullptr : program.named.front();
-    finding.pattern = nullptr;
+    finding.known_program = !program.named.empty();
     return;
   }
   finding = Finding();
