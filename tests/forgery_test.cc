@@ -172,23 +172,78 @@ struct Writer {
 constexpr std::array<std::string_view, 6> kPlanted = {"203.0.113.66",    "2001:db8:bad::66",  "::ffff:203.0.113.66",
                                                       "203.0.113.66:22", "[203.0.113.66]:22", "[2001:db8:bad::66]"};
 
-constexpr std::array<std::string_view, 62> kScraps = {
-    " ",       "  ",          "\"",      "'",          "`",          "(",         ")",         "[",        "]",
-    "<",       ">",           "{",       "}",          "\\",         "|",         ":",         ": ",       ", ",
-    "; ",      "=",           " - ",     "\\n",        "\\r\\n",     "#012",      "\\012",     "\\x0a",    "\r",
-    "\t",      std::string_view("\0", 1), "\xff", "\xc3", "\xe2\x80", "\xed\xa0\x80", "\xc0\xaf", "root",  "from",
-    "from ",   " from ",      " port 22", " port 22 ssh2", " ssh2: RSA SHA256:x", " [preauth]", "user=", " user=root",
-    "rhost=",  " ruser= rhost=", " rip=", ", lip=198.51.100.9", "client: ", ", server: s, request: \"GET / HTTP/1.1\"",
-    "Client \"", "\", ",      "\"}",     "{\"ip\":\"", "\",\"remote_addr\":\"", "[client ", "] ", " (Login failed)",
-    " HTTP/1.1", " SASL LOGIN authentication failed: ", "unknown[", "]: "};
+constexpr std::array<std::string_view, 62> kScraps = {" ",
+                                                      "  ",
+                                                      "\"",
+                                                      "'",
+                                                      "`",
+                                                      "(",
+                                                      ")",
+                                                      "[",
+                                                      "]",
+                                                      "<",
+                                                      ">",
+                                                      "{",
+                                                      "}",
+                                                      "\\",
+                                                      "|",
+                                                      ":",
+                                                      ": ",
+                                                      ", ",
+                                                      "; ",
+                                                      "=",
+                                                      " - ",
+                                                      "\\n",
+                                                      "\\r\\n",
+                                                      "#012",
+                                                      "\\012",
+                                                      "\\x0a",
+                                                      "\r",
+                                                      "\t",
+                                                      std::string_view("\0", 1),
+                                                      "\xff",
+                                                      "\xc3",
+                                                      "\xe2\x80",
+                                                      "\xed\xa0\x80",
+                                                      "\xc0\xaf",
+                                                      "root",
+                                                      "from",
+                                                      "from ",
+                                                      " from ",
+                                                      " port 22",
+                                                      " port 22 ssh2",
+                                                      " ssh2: RSA SHA256:x",
+                                                      " [preauth]",
+                                                      "user=",
+                                                      " user=root",
+                                                      "rhost=",
+                                                      " ruser= rhost=",
+                                                      " rip=",
+                                                      ", lip=198.51.100.9",
+                                                      "client: ",
+                                                      ", server: s, request: \"GET / HTTP/1.1\"",
+                                                      "Client \"",
+                                                      "\", ",
+                                                      "\"}",
+                                                      "{\"ip\":\"",
+                                                      "\",\"remote_addr\":\"",
+                                                      "[client ",
+                                                      "] ",
+                                                      " (Login failed)",
+                                                      " HTTP/1.1",
+                                                      " SASL LOGIN authentication failed: ",
+                                                      "unknown[",
+                                                      "]: "};
 
-constexpr std::array<std::string_view, 5> kHeads = {"Nov  5 03:04:05 gate sshd[17]: ", "<38>1 2026-11-05T03:04:05Z gate sshd 17 - - ",
-                                                    "2026-11-05T03:04:05.123456Z gate app[17]: ", "[Thu Nov 05 03:04:05 2026] [error] ",
-                                                    "message repeated 7 times: [ "};
+constexpr std::array<std::string_view, 5> kHeads = {
+    "Nov  5 03:04:05 gate sshd[17]: ", "<38>1 2026-11-05T03:04:05Z gate sshd 17 - - ",
+    "2026-11-05T03:04:05.123456Z gate app[17]: ", "[Thu Nov 05 03:04:05 2026] [error] ",
+    "message repeated 7 times: [ "};
 
 class Forger {
  public:
-  Forger(Dice& dice, const Detector& detector, const Reading& reading) : dice_(dice), detector_(detector), reading_(reading) {}
+  Forger(Dice& dice, const Detector& detector, const Reading& reading)
+      : dice_(dice), detector_(detector), reading_(reading) {}
 
   std::string make() {
     std::string text;
@@ -268,7 +323,9 @@ std::string line_of(const Detector& detector, std::string_view message) {
 class Judge {
  public:
   explicit Judge(const Detector& detector)
-      : detector_(detector), named_(detectors(), {detector.name, settings(detector)}), by_header_(detectors(), {"", settings(detector)}) {}
+      : detector_(detector),
+        named_(detectors(), {detector.name, settings(detector)}),
+        by_header_(detectors(), {"", settings(detector)}) {}
 
   struct Answer {
     bool understood = false;
@@ -345,7 +402,8 @@ TEST_P(Forgery, NeverMovesTheAddress) {
             read += answer.understood ? 1U : 0U;
             const bool right = answer.address.empty() || answer.address == kTrue || answer.address == "198.51.100.250";
             if (right || ++bad > 20) continue;
-            ADD_FAILURE() << pattern.where << ": a planted address " << answer.address << " was reported (seed " << seed() << ") in: " << writer.out;
+            ADD_FAILURE() << pattern.where << ": a planted address " << answer.address << " was reported (seed "
+                          << seed() << ") in: " << writer.out;
           }
         }
       }
@@ -410,13 +468,15 @@ TEST(ForgedWebRequest, NeverMovesTheAddress) {
   for (int field = 0; field < 6; ++field) {
     for (int i = 0; i < kForgeriesPerField; ++i) {
       std::string text = forger.make();
-      if (dice.once_in(3)) text += fmt::format(" - - [05/Nov/2026:03:04:05 +0000] \"POST /wp-login.php HTTP/1.1\" 200 5 ");
+      if (dice.once_in(3))
+        text += fmt::format(" - - [05/Nov/2026:03:04:05 +0000] \"POST /wp-login.php HTTP/1.1\" 200 5 ");
       std::array<std::string, 6> column = {"www.example.com", "-", "-", "POST /wp-login.php HTTP/1.1", "-", "x"};
       column.at(static_cast<std::size_t>(field)) = escaped(text);
       if (field == 0) std::erase(column[0], ' ');
       const bool vhost = field == 0 || dice.once_in(2);
-      const std::string line = fmt::format("{}{} {} {} [05/Nov/2026:03:04:05 +0000] \"{}\" 200 5120 \"{}\" \"{}\"", vhost ? column[0] + " " : "", kTrue,
-                                           column[1], column[2], column[3], column[4], column[5]);
+      const std::string line =
+          fmt::format("{}{} {} {} [05/Nov/2026:03:04:05 +0000] \"{}\" 200 5120 \"{}\" \"{}\"",
+                      vhost ? column[0] + " " : "", kTrue, column[1], column[2], column[3], column[4], column[5]);
       recognizer.recognize(split_header(line, scratch), finding);
       if (!finding.understood) continue;
       ++read;

@@ -32,7 +32,8 @@ std::size_t read_quad(std::string_view text, std::uint32_t& value) {
     }
     const std::size_t start = at;
     std::uint32_t number = 0;
-    while (at < text.size() && at - start < 3 && is_digit(text[at])) number = number * 10 + static_cast<std::uint32_t>(text[at++] - '0');
+    while (at < text.size() && at - start < 3 && is_digit(text[at]))
+      number = number * 10 + static_cast<std::uint32_t>(text[at++] - '0');
     if (at == start || number > 255) return 0;
     all = all << 8U | number;
   }
@@ -57,7 +58,8 @@ std::size_t read_v6(std::string_view text, IpAddress& address) {
   while (count < 8) {
     const std::size_t start = at;
     std::uint32_t value = 0;
-    while (at < text.size() && at - start < 4 && hex_value(text[at]) >= 0) value = value << 4U | static_cast<std::uint32_t>(hex_value(text[at++]));
+    while (at < text.size() && at - start < 4 && hex_value(text[at]) >= 0)
+      value = value << 4U | static_cast<std::uint32_t>(hex_value(text[at++]));
     if (at == start) break;
     if (at < text.size() && text[at] == '.' && count <= 6 && (gap >= 0 || count == 6)) {
       std::uint32_t quad = 0;
@@ -83,7 +85,8 @@ std::size_t read_v6(std::string_view text, IpAddress& address) {
   const int behind = gap < 0 ? 0 : count - gap;
   const int ahead = gap < 0 ? count : gap;
   for (int i = 0; i < ahead; ++i) full[static_cast<std::size_t>(i)] = groups[static_cast<std::size_t>(i)];
-  for (int i = 0; i < behind; ++i) full[static_cast<std::size_t>(8 - behind + i)] = groups[static_cast<std::size_t>(gap + i)];
+  for (int i = 0; i < behind; ++i)
+    full[static_cast<std::size_t>(8 - behind + i)] = groups[static_cast<std::size_t>(gap + i)];
   std::uint64_t high = 0;
   std::uint64_t low = 0;
   for (std::size_t i = 0; i < 4; ++i) {
@@ -132,7 +135,8 @@ std::string IpAddress::to_string() const {
     bytes[i + 8] = static_cast<unsigned char>(low_ >> (56 - 8 * i));
   }
   const bool four = is_v4();
-  const char* done = inet_ntop(four ? AF_INET : AF_INET6, four ? bytes.data() + 12 : bytes.data(), buffer.data(), buffer.size());
+  const char* done =
+      inet_ntop(four ? AF_INET : AF_INET6, four ? bytes.data() + 12 : bytes.data(), buffer.data(), buffer.size());
   return done == nullptr ? std::string() : std::string(done);
 }
 

@@ -87,5 +87,7 @@ struct std::hash<tipstaff::IpAddress> {
 
 template <>
 struct std::hash<tipstaff::IpNetwork> {
-  std::size_t operator()(const tipstaff::IpNetwork& network) const { return tipstaff::hash_of(network.address()) ^ network.bits(); }
+  std::size_t operator()(const tipstaff::IpNetwork& network) const {
+    return tipstaff::hash_of(network.address()) ^ network.bits();
+  }
 };

@@ -31,7 +31,9 @@ static_assert(std::endian::native == std::endian::little, "the first byte in mem
 }
 
 /// The first `c` in [at, end); `end` where there is none.
-[[nodiscard]] inline const char* find_byte(const char* at, const char* end, char c) { return find_either(at, end, c, c); }
+[[nodiscard]] inline const char* find_byte(const char* at, const char* end, char c) {
+  return find_either(at, end, c, c);
+}
 
 /// Behind the last `a` or `b` in [begin, at); `begin` where there is none.
 [[nodiscard]] inline const char* find_last_either(const char* begin, const char* at, char a, char b) {
@@ -56,7 +58,9 @@ static_assert(std::endian::native == std::endian::little, "the first byte in mem
   word = (word ^ 0x3030303030303030ULL) & (~0ULL << (8 * (8 - count)));  // bytes before the digits become zeros
   if ((((word + 0x7676767676767676ULL) | word) & 0x8080808080808080ULL) != 0) return false;
   word = word * 10 + (word >> 8U);  // pairs of digits, then fours, then all eight
-  value = static_cast<std::uint32_t>((((word & 0x000000ff000000ffULL) * 0x000f424000000064ULL) + (((word >> 16U) & 0x000000ff000000ffULL) * 0x0000271000000001ULL)) >> 32U);
+  value = static_cast<std::uint32_t>((((word & 0x000000ff000000ffULL) * 0x000f424000000064ULL) +
+                                      (((word >> 16U) & 0x000000ff000000ffULL) * 0x0000271000000001ULL)) >>
+                                     32U);
   return true;
 }
 

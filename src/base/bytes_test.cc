@@ -13,7 +13,9 @@ TEST(Bytes, FindTheFirstOfTwoAtEveryPlaceAndLength) {
       std::string text(length, 'x');
       if (place < length) text[place] = place % 2 == 0 ? ' ' : ':';
       if (place + 3 < length) text[place + 3] = ' ';
-      EXPECT_EQ(find_either(text.data(), text.data() + length, ' ', ':') - text.data(), static_cast<std::ptrdiff_t>(place)) << length;
+      EXPECT_EQ(find_either(text.data(), text.data() + length, ' ', ':') - text.data(),
+                static_cast<std::ptrdiff_t>(place))
+          << length;
     }
   }
   const std::string high = "\xa0\xba\x80 ";
@@ -26,7 +28,9 @@ TEST(Bytes, FindTheLastOfTwoAtEveryPlaceAndLength) {
       std::string text(length, 'x');
       if (place > 0) text[place - 1] = place % 2 == 0 ? ' ' : ':';
       if (place > 4) text[place - 4] = ' ';
-      EXPECT_EQ(find_last_either(text.data(), text.data() + length, ' ', ':') - text.data(), static_cast<std::ptrdiff_t>(place)) << length;
+      EXPECT_EQ(find_last_either(text.data(), text.data() + length, ' ', ':') - text.data(),
+                static_cast<std::ptrdiff_t>(place))
+          << length;
     }
   }
 }

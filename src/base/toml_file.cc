@@ -57,12 +57,18 @@ const TomlValue* TomlValue::find(std::string_view key) const {
 
 std::string_view to_text(TomlValue::Kind kind) {
   switch (kind) {
-    case TomlValue::Kind::text: return "text";
-    case TomlValue::Kind::integer: return "a whole number";
-    case TomlValue::Kind::flag: return "true or false";
-    case TomlValue::Kind::list: return "a list";
-    case TomlValue::Kind::table: return "a table";
-    case TomlValue::Kind::other: return "a date, a time or a number with a fraction";
+    case TomlValue::Kind::text:
+      return "text";
+    case TomlValue::Kind::integer:
+      return "a whole number";
+    case TomlValue::Kind::flag:
+      return "true or false";
+    case TomlValue::Kind::list:
+      return "a list";
+    case TomlValue::Kind::table:
+      return "a table";
+    case TomlValue::Kind::other:
+      return "a date, a time or a number with a fraction";
   }
   return "";
 }
@@ -90,7 +96,8 @@ Result<TomlValue> read_toml_file(const std::string& path) {
   if (!stream.is_open() || stream.bad() || (stream.fail() && !stream.eof())) {
     const int code = errno;
     return fail(code == ENOENT ? ErrorKind::not_found : ErrorKind::unavailable,
-                fmt::format("the file cannot be read: {}", code != 0 ? std::strerror(code) : "it is no regular file"), path);
+                fmt::format("the file cannot be read: {}", code != 0 ? std::strerror(code) : "it is no regular file"),
+                path);
   }
   if (text.size() > kLargestFile) return fail(ErrorKind::invalid, "the file is larger than 4 MiB; split it", path);
   return parse_toml(text, path);

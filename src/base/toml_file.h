@@ -22,9 +22,9 @@ struct TomlValue {
   std::string text;
   std::int64_t integer = 0;
   bool flag = false;
-  std::vector<TomlValue> items;     ///< of a list
-  std::vector<TomlEntry> entries;   ///< of a table, in the order of the file
-  unsigned line = 0;                ///< 1-based
+  std::vector<TomlValue> items;    ///< of a list
+  std::vector<TomlEntry> entries;  ///< of a table, in the order of the file
+  unsigned line = 0;               ///< 1-based
 
   /// The value of a table's key; nullptr where the table has none.
   [[nodiscard]] const TomlValue* find(std::string_view key) const;

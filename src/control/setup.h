@@ -14,7 +14,8 @@
 namespace tipstaff {
 
 /// The shipped detectors, those of /etc/tipstaff/detectors.d, and the files and folders given.
-[[nodiscard]] Result<DetectorSet> setup_detectors(const std::vector<std::string>& paths, Examples examples = Examples::keep);
+[[nodiscard]] Result<DetectorSet> setup_detectors(const std::vector<std::string>& paths,
+                                                  Examples examples = Examples::keep);
 
 /// The rules of the layers with this machine's addresses exempt; with a file, the file alone.
 [[nodiscard]] Result<std::shared_ptr<const Config>> setup_config(const std::string& rules_file);

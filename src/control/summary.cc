@@ -55,8 +55,8 @@ void Summary::add(const Attempt& attempt, const std::vector<Verdict>& verdicts) 
     lengths_[verdict.network.address().is_v4() ? 0 : 1].insert(verdict.network.bits());
     const auto index = static_cast<std::uint32_t>(blocks_.size());
     const auto [newest, first] = newest_block_.try_emplace(verdict.network, index);
-    blocks_.push_back({verdict.network, verdict.rule, verdict.at, verdict.until, name(verdict.host), name(verdict.service),
-                       first ? 0 : newest->second + 1, 0});
+    blocks_.push_back({verdict.network, verdict.rule, verdict.at, verdict.until, name(verdict.host),
+                       name(verdict.service), first ? 0 : newest->second + 1, 0});
     newest->second = index;
   }
 }
@@ -177,8 +177,7 @@ std::string Summary::to_text(const RuleEngine::Counters& counters) const {
                          : fmt::format("\nWould have been blocked ({}):\n", plural(blocks_.size(), "time", "times"));
   for (std::size_t i = 0; i < blocks_.size() && i < kMostListed; ++i) {
     const Block& block = blocks_[i];
-    out += fmt::format("  {}  until {}  {}", to_rfc3339(block.at), to_rfc3339(block.until),
-                       block.network.to_string());
+    out += fmt::format("  {}  until {}  {}", to_rfc3339(block.at), to_rfc3339(block.until), block.network.to_string());
     if (!block.service.empty()) out += fmt::format(" for {}", printable(block.service));
     if (!block.host.empty()) out += fmt::format(" on {}", printable(block.host));
     out += fmt::format(" by \"{}\"\n", block.rule->name);

@@ -38,8 +38,8 @@ class Summary {
     const Rule* rule = nullptr;
     Instant at{};
     Instant until{};
-    std::string_view host;     // in names_
-    std::string_view service;  // in names_
+    std::string_view host;      // in names_
+    std::string_view service;   // in names_
     std::uint32_t earlier = 0;  // the block of the same network before this one, as index + 1; 0: none
     std::uint32_t later_logins = 0;
   };
@@ -57,7 +57,7 @@ class Summary {
   std::deque<Verdict> alerts_;
   std::unordered_map<IpNetwork, std::uint32_t> newest_block_;  // index in blocks_
   std::unordered_set<std::string> names_;
-  std::array<std::set<unsigned>, 2> lengths_;                          // prefix lengths of blocks: IPv4, IPv6
+  std::array<std::set<unsigned>, 2> lengths_;  // prefix lengths of blocks: IPv4, IPv6
 };
 
 }  // namespace tipstaff

@@ -35,7 +35,9 @@ class LineList {
     ++size_;
   }
   [[nodiscard]] std::size_t size() const { return size_; }
-  [[nodiscard]] std::uint64_t operator[](std::size_t i) const { return i < few_.size() ? few_[i] : more_[i - few_.size()]; }
+  [[nodiscard]] std::uint64_t operator[](std::size_t i) const {
+    return i < few_.size() ? few_[i] : more_[i - few_.size()];
+  }
 
  private:
   std::size_t size_ = 0;
@@ -51,11 +53,11 @@ struct Attempt {
   std::uint32_t count = 1;           ///< tries this attempt stands for, at least 1
   bool has_account = false;          ///< an empty account is an account that was sent empty
   std::string account;
-  std::string_view service;   ///< "sshd"; lives as long as the detectors
-  std::string_view detector;  ///< name of the detector
-  std::string_view origin;    ///< "sshd", "Windows"
-  std::string extra;          ///< method or logon type ("password", "10 - Remote interactive"); may be empty
-  std::string host;           ///< host that logged it; empty: the line names none
+  std::string_view service;     ///< "sshd"; lives as long as the detectors
+  std::string_view detector;    ///< name of the detector
+  std::string_view origin;      ///< "sshd", "Windows"
+  std::string extra;            ///< method or logon type ("password", "10 - Remote interactive"); may be empty
+  std::string host;             ///< host that logged it; empty: the line names none
   std::optional<Instant> time;  ///< stamp as written, UTC; none: the line has no readable stamp
   Instant window_time{};        ///< the time windows go by: never less than that of the attempt before
   std::uint64_t line = 0;       ///< 1-based number of the line that made it

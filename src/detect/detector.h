@@ -103,7 +103,8 @@ enum class Examples : std::uint8_t { keep, drop };
 
 /// The detectors compiled into the program, then the files and folders (*.toml, sorted) of `paths`: one with the name of an
 /// earlier one replaces it. Checks that `includes` name detectors that exist.
-[[nodiscard]] Result<DetectorSet> load_detectors(std::span<const std::string> paths, Examples examples = Examples::keep);
+[[nodiscard]] Result<DetectorSet> load_detectors(std::span<const std::string> paths,
+                                                 Examples examples = Examples::keep);
 
 [[nodiscard]] const Detector* find_detector(const DetectorSet& set, std::string_view name);
 

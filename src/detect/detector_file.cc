@@ -31,7 +31,9 @@ class Table {
   Table(const TomlValue& value, std::string file, std::string& problems, Examples examples)
       : value_(value), file_(std::move(file)), problems_(problems), examples_(examples) {}
 
-  void complain(unsigned line, std::string_view what) { problems_ += fmt::format("{}{}:{}: {}", problems_.empty() ? "" : "\n", file_, line, what); }
+  void complain(unsigned line, std::string_view what) {
+    problems_ += fmt::format("{}{}:{}: {}", problems_.empty() ? "" : "\n", file_, line, what);
+  }
   [[nodiscard]] std::string where() const { return fmt::format("{}:{}", file_, value_.line); }
   [[nodiscard]] unsigned line() const { return value_.line; }
   [[nodiscard]] const std::string& file() const { return file_; }
@@ -76,7 +78,8 @@ class Table {
         complain(item.line, fmt::format("'{}' must be a list of texts", key));
       }
     }
-    if (found->kind != TomlValue::Kind::list) complain(found->line, fmt::format("'{}' must be a text or a list of texts", key));
+    if (found->kind != TomlValue::Kind::list)
+      complain(found->line, fmt::format("'{}' must be a text or a list of texts", key));
     return all;
   }
   const std::vector<TomlValue>& tables(std::string_view key) {
@@ -94,7 +97,8 @@ class Table {
     for (const auto& entry : value_.entries) {
       if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
       const std::string near = nearest(entry.key, known_);
-      complain(entry.line, fmt::format("unknown key '{}'{}", entry.key, near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
+      complain(entry.line, fmt::format("unknown key '{}'{}", entry.key,
+                                       near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
     }
   }
 
@@ -110,7 +114,9 @@ Kind read_kind(Table& table) {
   const std::string name = table.text("kind");
   const auto* found = std::find_if(kKinds.begin(), kKinds.end(), [&](const auto& kind) { return kind.first == name; });
   if (found != kKinds.end()) return found->second;
-  table.complain(table.line(), fmt::format("'kind' must be one of failure, tells, success, probe, opens, completes, harmless, not '{}'", name));
+  table.complain(
+      table.line(),
+      fmt::format("'kind' must be one of failure, tells, success, probe, opens, completes, harmless, not '{}'", name));
   return Kind::harmless;
 }
 
@@ -136,8 +142,10 @@ std::vector<Example> read_examples(Table& table) {
     table.ignore("examples");
     return examples;
   }
-  for (const auto& value : table.tables("examples")) examples.push_back(read_example({value, table.file(), table.problems(), table.examples()}));
-  if (examples.empty()) table.complain(table.line(), "a pattern needs at least one entry in 'examples', so that the tests can try it");
+  for (const auto& value : table.tables("examples"))
+    examples.push_back(read_example({value, table.file(), table.problems(), table.examples()}));
+  if (examples.empty())
+    table.complain(table.line(), "a pattern needs at least one entry in 'examples', so that the tests can try it");
   return examples;
 }
 
@@ -153,13 +161,16 @@ Pattern read_pattern(Table table) {
   pattern.reason = table.text("reason");
   const std::string anchor = table.text("anchor");
   pattern.anchor = anchor == "first" ? Anchor::first : anchor == "last" ? Anchor::last : Anchor::none;
-  if (!anchor.empty() && pattern.anchor == Anchor::none) table.complain(table.line(), fmt::format("'anchor' must be \"first\" or \"last\", not '{}'", anchor));
-  if (const auto* forged = table.take("forged", TomlValue::Kind::table)) pattern.forged = read_example({*forged, table.file(), table.problems(), table.examples()});
+  if (!anchor.empty() && pattern.anchor == Anchor::none)
+    table.complain(table.line(), fmt::format("'anchor' must be \"first\" or \"last\", not '{}'", anchor));
+  if (const auto* forged = table.take("forged", TomlValue::Kind::table))
+    pattern.forged = read_example({*forged, table.file(), table.problems(), table.examples()});
   const std::string expression = table.text("regex");
   pattern.examples = read_examples(table);
   table.end();
 
-  if (pattern.texts.empty() == expression.empty()) table.complain(table.line(), "a pattern needs either 'text' or 'regex'");
+  if (pattern.texts.empty() == expression.empty())
+    table.complain(table.line(), "a pattern needs either 'text' or 'regex'");
   bool open_before_address = false;
   for (const auto& text : pattern.texts) {
     auto readings = compile_template(text, pattern.anchor);
@@ -173,11 +184,13 @@ Pattern read_pattern(Table table) {
     }
   }
   if (open_before_address && (pattern.reason.empty() || !pattern.forged || !pattern.forged->address)) {
-    table.complain(table.line(), "a pattern with 'anchor' needs the 'reason' and a 'forged' example with the true address");
+    table.complain(table.line(),
+                   "a pattern with 'anchor' needs the 'reason' and a 'forged' example with the true address");
   }
   if (!expression.empty()) {
     pattern.regex = std::make_unique<re2::RE2>(expression, re2::RE2::Quiet);
-    if (!pattern.regex->ok()) table.complain(table.line(), fmt::format("the regular expression is wrong: {}", pattern.regex->error()));
+    if (!pattern.regex->ok())
+      table.complain(table.line(), fmt::format("the regular expression is wrong: {}", pattern.regex->error()));
   }
   return pattern;
 }
@@ -209,7 +222,8 @@ Layout read_layout(Table& table, std::string_view name) {
   if (name == "apache-error") return Layout::apache_error;
   if (name == "nginx-error") return Layout::nginx_error;
   if (name == "ctime") return Layout::ctime;
-  table.complain(table.line(), fmt::format("'layouts' must name access, apache-error, nginx-error or ctime, not '{}'", name));
+  table.complain(table.line(),
+                 fmt::format("'layouts' must name access, apache-error, nginx-error or ctime, not '{}'", name));
   return Layout::none;
 }
 
@@ -230,7 +244,8 @@ std::string without_examples(std::string_view text) {
   return out;
 }
 
-Result<std::unique_ptr<const Detector>> build_detector(const TomlValue& root, const std::string& file, Examples examples) {
+Result<std::unique_ptr<const Detector>> build_detector(const TomlValue& root, const std::string& file,
+                                                       Examples examples) {
   std::string problems;
   Table table(root, file, problems, examples);
   auto detector = std::make_unique<Detector>();
@@ -250,15 +265,22 @@ Result<std::unique_ptr<const Detector>> build_detector(const TomlValue& root, co
   detector->journal_comm = table.texts("journal_comm");
   detector->any_program = table.maybe_flag("any_program").value_or(false);
   const std::string grouping = table.maybe_text("connection").value_or("process");
-  detector->grouping = grouping == "account" ? Grouping::account : grouping == "none" ? Grouping::none : Grouping::process;
-  if (detector->grouping == Grouping::process && grouping != "process") table.complain(1, fmt::format("'connection' must be process, account or none, not '{}'", grouping));
-  for (const auto& value : table.tables("pattern")) detector->patterns.push_back(read_pattern({value, file, problems, examples}));
-  for (const auto& value : table.tables("request")) detector->requests.push_back(read_request({value, file, problems, examples}));
+  detector->grouping = grouping == "account" ? Grouping::account
+                       : grouping == "none"  ? Grouping::none
+                                             : Grouping::process;
+  if (detector->grouping == Grouping::process && grouping != "process")
+    table.complain(1, fmt::format("'connection' must be process, account or none, not '{}'", grouping));
+  for (const auto& value : table.tables("pattern"))
+    detector->patterns.push_back(read_pattern({value, file, problems, examples}));
+  for (const auto& value : table.tables("request"))
+    detector->requests.push_back(read_request({value, file, problems, examples}));
   table.end();
-  if (detector->programs.empty() && detector->own_programs.empty() && detector->layouts.empty() && !detector->any_program) {
+  if (detector->programs.empty() && detector->own_programs.empty() && detector->layouts.empty() &&
+      !detector->any_program) {
     table.complain(1, "the file names no line it could read: it needs 'programs', 'layouts' or 'any_program'");
   }
-  if (detector->patterns.empty() && detector->requests.empty()) table.complain(1, "the file has no [[pattern]] and no [[request]]");
+  if (detector->patterns.empty() && detector->requests.empty())
+    table.complain(1, "the file has no [[pattern]] and no [[request]]");
   if (!problems.empty()) return fail(ErrorKind::invalid, problems);
   return detector;
 }
@@ -292,7 +314,8 @@ Result<DetectorSet> load_detectors(std::span<const std::string> paths, Examples 
       problems += fmt::format("{}{}", problems.empty() ? "" : "\n", detector.error().message());
       return;
     }
-    const auto known = std::find_if(set.begin(), set.end(), [&](const auto& other) { return other->name == (*detector)->name; });
+    const auto known =
+        std::find_if(set.begin(), set.end(), [&](const auto& other) { return other->name == (*detector)->name; });
     if (known == set.end()) {
       set.push_back(std::move(*detector));
     } else {
@@ -320,7 +343,9 @@ Result<DetectorSet> load_detectors(std::span<const std::string> paths, Examples 
   }
   for (const auto& detector : set) {
     for (const auto& included : detector->includes) {
-      if (find_detector(set, included) == nullptr) problems += fmt::format("{}{}: 'includes' names '{}', which no detector is called", problems.empty() ? "" : "\n", detector->where, included);
+      if (find_detector(set, included) == nullptr)
+        problems += fmt::format("{}{}: 'includes' names '{}', which no detector is called",
+                                problems.empty() ? "" : "\n", detector->where, included);
     }
   }
   if (!problems.empty()) return fail(ErrorKind::invalid, problems);

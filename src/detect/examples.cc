@@ -19,14 +19,20 @@ Header header_of(const Example& example, const Detector& detector, std::string& 
 // What differs from what the example says; empty: nothing.
 std::string difference(const Example& example, const Finding& finding) {
   const Fields& fields = finding.fields;
-  const auto differs = [](std::string_view name, std::string_view wanted, std::string_view got) { return fmt::format("{} should be '{}', is '{}'", name, wanted, got); };
+  const auto differs = [](std::string_view name, std::string_view wanted, std::string_view got) {
+    return fmt::format("{} should be '{}', is '{}'", name, wanted, got);
+  };
   const std::string address = fields.has_address ? fields.address.to_string() : "";
   if (example.address && *example.address != address) return differs("address", *example.address, address);
-  if (example.account && (*example.account != fields.account || (!fields.has_account && !example.account->empty()))) return differs("account", *example.account, fields.account);
+  if (example.account && (*example.account != fields.account || (!fields.has_account && !example.account->empty())))
+    return differs("account", *example.account, fields.account);
   if (example.extra && *example.extra != fields.extra) return differs("extra", *example.extra, fields.extra);
-  if (example.service && *example.service != fields.service) return differs("service", *example.service, fields.service);
-  if (example.port && *example.port != fields.port) return differs("port", std::to_string(*example.port), std::to_string(fields.port));
-  if (example.count && *example.count != fields.count) return differs("count", std::to_string(*example.count), std::to_string(fields.count));
+  if (example.service && *example.service != fields.service)
+    return differs("service", *example.service, fields.service);
+  if (example.port && *example.port != fields.port)
+    return differs("port", std::to_string(*example.port), std::to_string(fields.port));
+  if (example.count && *example.count != fields.count)
+    return differs("count", std::to_string(*example.count), std::to_string(fields.count));
   return {};
 }
 
@@ -56,7 +62,8 @@ std::size_t test_examples(const DetectorSet& set, const Detector& detector, std:
       if (!finding.understood) {
         judge(example, "no pattern fits");
       } else if (finding.kind != pattern.kind) {
-        judge(example, fmt::format("should be {}, is {} by {}", to_text(pattern.kind), to_text(finding.kind), finding.pattern == nullptr ? "a request" : finding.pattern->where));
+        judge(example, fmt::format("should be {}, is {} by {}", to_text(pattern.kind), to_text(finding.kind),
+                                   finding.pattern == nullptr ? "a request" : finding.pattern->where));
       } else {
         judge(example, difference(example, finding));
       }
@@ -66,7 +73,9 @@ std::size_t test_examples(const DetectorSet& set, const Detector& detector, std:
     recognizer.recognize(header, finding);
     const bool told = finding.understood && finding.fields.has_address;
     const std::string address = told ? finding.fields.address.to_string() : "";
-    judge(*pattern.forged, !told || address == *pattern.forged->address ? "" : fmt::format("the planted address {} was taken for the true one", address));
+    judge(*pattern.forged, !told || address == *pattern.forged->address
+                               ? ""
+                               : fmt::format("the planted address {} was taken for the true one", address));
   }
   for (const auto& request : detector.requests) {
     for (const auto& example : request.examples) {

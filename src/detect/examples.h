@@ -11,6 +11,7 @@ namespace tipstaff {
 
 /// Tries all examples of one detector. Adds a sentence with file and line for each that is not read as it says; gives the
 /// number of those that are.
-[[nodiscard]] std::size_t test_examples(const DetectorSet& set, const Detector& detector, std::vector<std::string>& problems);
+[[nodiscard]] std::size_t test_examples(const DetectorSet& set, const Detector& detector,
+                                        std::vector<std::string>& problems);
 
 }  // namespace tipstaff

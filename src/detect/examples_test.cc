@@ -102,7 +102,9 @@ struct Bad {
 
 constexpr const char* kHead = "version = 1\nname = 'own'\nprograms = ['own']\n";
 
-std::string pattern(const std::string& keys) { return std::string(kHead) + "[[pattern]]\n" + keys + "\nexamples = [{ line = 'x' }]\n"; }
+std::string pattern(const std::string& keys) {
+  return std::string(kHead) + "[[pattern]]\n" + keys + "\nexamples = [{ line = 'x' }]\n";
+}
 
 class BadDetectorFiles : public testing::TestWithParam<Bad> {};
 
@@ -120,29 +122,46 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"NoName", "version = 1\n", "own.toml:1: the file needs a 'name'"},
         Bad{"NoLines", "version = 1\nname = 'own'\n", "own.toml:1: the file names no line it could read"},
         Bad{"NoPatterns", kHead, "own.toml:1: the file has no [[pattern]] and no [[request]]"},
-        Bad{"UnknownKey", std::string(kHead) + "program = ['x']\n", "own.toml:4: unknown key 'program'; did you mean 'programs'?"},
-        Bad{"UnknownPatternKey", pattern("kind = 'failure'\ntext = 'x'\nanchr = 'last'"), "own.toml:7: unknown key 'anchr'; did you mean 'anchor'?"},
+        Bad{"UnknownKey", std::string(kHead) + "program = ['x']\n",
+            "own.toml:4: unknown key 'program'; did you mean 'programs'?"},
+        Bad{"UnknownPatternKey", pattern("kind = 'failure'\ntext = 'x'\nanchr = 'last'"),
+            "own.toml:7: unknown key 'anchr'; did you mean 'anchor'?"},
         Bad{"UnknownKind", pattern("kind = 'failed'\ntext = 'x'"), "own.toml:4: 'kind' must be one of failure, tells"},
         Bad{"NoKind", pattern("text = 'x'"), "own.toml:4: 'kind' must be one of"},
         Bad{"NoText", pattern("kind = 'failure'"), "own.toml:4: a pattern needs either 'text' or 'regex'"},
-        Bad{"TextAndRegex", pattern("kind = 'failure'\ntext = 'x'\nregex = 'x'"), "own.toml:4: a pattern needs either 'text' or 'regex'"},
+        Bad{"TextAndRegex", pattern("kind = 'failure'\ntext = 'x'\nregex = 'x'"),
+            "own.toml:4: a pattern needs either 'text' or 'regex'"},
         Bad{"BadRegex", pattern("kind = 'failure'\nregex = '('"), "own.toml:4: the regular expression is wrong"},
-        Bad{"BadTemplate", pattern("kind = 'failure'\ntext = 'x {user}'"), "own.toml:4: the template has an unknown field {user}"},
-        Bad{"BadAnchor", pattern("kind = 'failure'\ntext = 'x'\nanchor = 'middle'"), "own.toml:4: 'anchor' must be \"first\" or \"last\", not 'middle'"},
+        Bad{"BadTemplate", pattern("kind = 'failure'\ntext = 'x {user}'"),
+            "own.toml:4: the template has an unknown field {user}"},
+        Bad{"BadAnchor", pattern("kind = 'failure'\ntext = 'x'\nanchor = 'middle'"),
+            "own.toml:4: 'anchor' must be \"first\" or \"last\", not 'middle'"},
         Bad{"AnchorAlone", pattern("kind = 'failure'\ntext = 'x {account} from {address}'\nanchor = 'last'"),
             "own.toml:4: a pattern with 'anchor' needs the 'reason' and a 'forged' example"},
-        Bad{"NoExamples", std::string(kHead) + "[[pattern]]\nkind = 'failure'\ntext = 'x'\n", "own.toml:4: a pattern needs at least one entry in 'examples'"},
-        Bad{"ExampleWithoutLine", std::string(kHead) + "[[pattern]]\nkind = 'failure'\ntext = 'x'\nexamples = [{ address = 'y' }]\n", "own.toml:7: an example needs its 'line'"},
-        Bad{"ExamplesOfAnotherKind", std::string(kHead) + "[[pattern]]\nkind = 'failure'\ntext = 'x'\nexamples = ['x']\n", "own.toml:7: 'examples' must be a list of tables"},
-        Bad{"WrongType", "version = 1\nname = 7\nprograms = ['own']\n", "own.toml:2: 'name' must be text, not a whole number"},
-        Bad{"WrongListType", "version = 1\nname = 'own'\nprograms = [7]\n", "own.toml:3: 'programs' must be a list of texts"},
-        Bad{"WrongLayout", "version = 1\nname = 'own'\nlayouts = ['csv']\n", "'layouts' must name access, apache-error, nginx-error or ctime, not 'csv'"},
-        Bad{"WrongConnection", std::string(kHead) + "connection = 'session'\n", "'connection' must be process, account or none, not 'session'"},
-        Bad{"WrongStatus", std::string(kHead) + "[[request]]\nkind = 'failure'\nstatus = ['x']\nexamples = [{ line = 'x' }]\n", "own.toml:6: 'status' must be a list of numbers"}),
+        Bad{"NoExamples", std::string(kHead) + "[[pattern]]\nkind = 'failure'\ntext = 'x'\n",
+            "own.toml:4: a pattern needs at least one entry in 'examples'"},
+        Bad{"ExampleWithoutLine",
+            std::string(kHead) + "[[pattern]]\nkind = 'failure'\ntext = 'x'\nexamples = [{ address = 'y' }]\n",
+            "own.toml:7: an example needs its 'line'"},
+        Bad{"ExamplesOfAnotherKind",
+            std::string(kHead) + "[[pattern]]\nkind = 'failure'\ntext = 'x'\nexamples = ['x']\n",
+            "own.toml:7: 'examples' must be a list of tables"},
+        Bad{"WrongType", "version = 1\nname = 7\nprograms = ['own']\n",
+            "own.toml:2: 'name' must be text, not a whole number"},
+        Bad{"WrongListType", "version = 1\nname = 'own'\nprograms = [7]\n",
+            "own.toml:3: 'programs' must be a list of texts"},
+        Bad{"WrongLayout", "version = 1\nname = 'own'\nlayouts = ['csv']\n",
+            "'layouts' must name access, apache-error, nginx-error or ctime, not 'csv'"},
+        Bad{"WrongConnection", std::string(kHead) + "connection = 'session'\n",
+            "'connection' must be process, account or none, not 'session'"},
+        Bad{"WrongStatus",
+            std::string(kHead) + "[[request]]\nkind = 'failure'\nstatus = ['x']\nexamples = [{ line = 'x' }]\n",
+            "own.toml:6: 'status' must be a list of numbers"}),
     [](const auto& bad) { return bad.param.name; });
 
 TEST(DetectorFiles, AllProblemsOfAFileAreToldAtOnce) {
-  const auto detector = parse_detector("version = 3\nname = 'own'\nprogram = ['x']\n[[pattern]]\nkind = 'x'\n", "own.toml");
+  const auto detector =
+      parse_detector("version = 3\nname = 'own'\nprogram = ['x']\n[[pattern]]\nkind = 'x'\n", "own.toml");
   ASSERT_FALSE(detector.has_value());
   std::size_t lines = 1;
   for (const char c : detector.error().text) lines += c == '\n' ? 1U : 0U;
@@ -157,7 +176,9 @@ TEST(DetectorFiles, OfOnesOwnReplaceTheShippedOneOfThatName) {
     std::fputs(text.c_str(), out);
     std::fclose(out);
   };
-  write("version = 1\nname = 'vsftpd'\nprograms = ['x']\n[[pattern]]\nkind = 'failure'\ntext = 'x'\nexamples = [{ line = 'x' }]\n");
+  write(
+      "version = 1\nname = 'vsftpd'\nprograms = ['x']\n[[pattern]]\nkind = 'failure'\ntext = 'x'\nexamples = [{ line = "
+      "'x' }]\n");
   const std::vector<std::string> paths = {path};
   const auto set = load_detectors(paths);
   ASSERT_TRUE(set.has_value()) << set.error().message();
@@ -165,10 +186,13 @@ TEST(DetectorFiles, OfOnesOwnReplaceTheShippedOneOfThatName) {
   ASSERT_NE(find_detector(*set, "vsftpd"), nullptr);
   EXPECT_EQ(find_detector(*set, "vsftpd")->where, path);
 
-  write("version = 1\nname = 'own'\nprograms = ['x']\nincludes = ['pan']\n[[pattern]]\nkind = 'failure'\ntext = 'x'\nexamples = [{ line = 'x' }]\n");
+  write(
+      "version = 1\nname = 'own'\nprograms = ['x']\nincludes = ['pan']\n[[pattern]]\nkind = 'failure'\ntext = "
+      "'x'\nexamples = [{ line = 'x' }]\n");
   const auto unknown = load_detectors(paths);
   ASSERT_FALSE(unknown.has_value());
-  EXPECT_NE(unknown.error().message().find("'includes' names 'pan', which no detector is called"), std::string::npos) << unknown.error().message();
+  EXPECT_NE(unknown.error().message().find("'includes' names 'pan', which no detector is called"), std::string::npos)
+      << unknown.error().message();
   std::remove(path.c_str());
 
   const auto missing = load_detectors(paths);

@@ -12,7 +12,8 @@ constexpr std::size_t kMostServices = 256;
 
 // The tries a failure line stands for: its own number times that of "message repeated N times".
 std::uint32_t tries_of(const Finding& finding) {
-  return static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{finding.fields.count} * finding.repeat, 1'000'000));
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(std::uint64_t{finding.fields.count} * finding.repeat, 1'000'000));
 }
 
 // Never 0, which stands for an account that no line has named.
@@ -20,7 +21,8 @@ std::uint64_t hash_of_name(std::string_view text) { return hash_of(text) | 1U; }
 
 }  // namespace
 
-Folder::Folder(Sink sink) : sink_(std::move(sink)), keys_(kMostConnections), connections_(kMostConnections), ring_(256) {}
+Folder::Folder(Sink sink)
+    : sink_(std::move(sink)), keys_(kMostConnections), connections_(kMostConnections), ring_(256) {}
 
 std::uint64_t Folder::host_number(std::string_view host) {
   if (host != host_) {
@@ -126,15 +128,16 @@ Folder::Account* Folder::account_of(Connection& connection, const Finding& findi
   return nullptr;
 }
 
-Folder::Ticket Folder::make(Connection* connection, Outcome outcome, const Header& header, const Finding& finding, std::optional<Instant> time,
-                            std::uint64_t line, std::uint32_t count) {
+Folder::Ticket Folder::make(Connection* connection, Outcome outcome, const Header& header, const Finding& finding,
+                            std::optional<Instant> time, std::uint64_t line, std::uint32_t count) {
   const std::size_t waiting = next_ - first_;
   if (waiting >= kMostHeldBack) {
     ++given_up_;
     hand_out_first();
   } else if (waiting == ring_.size()) {
     std::vector<Held> larger(ring_.size() * 2);
-    for (Ticket ticket = first_; ticket < next_; ++ticket) larger[(ticket - 1) & (larger.size() - 1)] = std::move(at(ticket));
+    for (Ticket ticket = first_; ticket < next_; ++ticket)
+      larger[(ticket - 1) & (larger.size() - 1)] = std::move(at(ticket));
     ring_ = std::move(larger);
   }
   const Ticket ticket = next_++;
@@ -197,7 +200,8 @@ Folder::Account& Folder::new_account(Connection& connection, const Finding& find
   return account;
 }
 
-void Folder::add_failure(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line) {
+void Folder::add_failure(Connection& connection, const Header& header, const Finding& finding,
+                         std::optional<Instant> time, std::uint64_t line) {
   const bool once = finding.pattern != nullptr && finding.pattern->once;
   std::uint32_t count = once ? 1 : tries_of(finding);
   Account* known = account_of(connection, finding);
@@ -223,13 +227,15 @@ void Folder::add_failure(Connection& connection, const Header& header, const Fin
   if (once) account.once = account.newest;
 }
 
-void Folder::add_told(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line) {
+void Folder::add_told(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time,
+                      std::uint64_t line) {
   if (connection.succeeded) return;
   Account* account = account_of(connection, finding);
   if (account != nullptr) {
     // Where lines carry no process number, or nothing but PAM tells of the service, the same line again is another try.
     const bool by_process = finding.detector->grouping == Grouping::process && header.pid != 0;
-    const bool again = (account->told_by == finding.pattern || account->told_by == nullptr) && (!by_process || finding.detector->any_program);
+    const bool again = (account->told_by == finding.pattern || account->told_by == nullptr) &&
+                       (!by_process || finding.detector->any_program);
     if (!again) {
       complete(account->newest, finding, line);
       return;
@@ -242,7 +248,8 @@ void Folder::add_told(Connection& connection, const Header& header, const Findin
   ++account->open;
 }
 
-void Folder::add_success(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line) {
+void Folder::add_success(Connection& connection, const Header& header, const Finding& finding,
+                         std::optional<Instant> time, std::uint64_t line) {
   if (finding.fields.has_account) {
     const std::uint64_t hash = hash_of_name(finding.fields.account);
     for (std::size_t i = 0; i < connection.accounts; ++i) {
@@ -334,7 +341,8 @@ void Folder::hand_out(bool all) {
     if (!all) {
       if (!is_complete(one)) return;
       // a stamp that runs ahead is judged when the next attempt is there to compare it with
-      const bool far = !one.withdrawn && one.attempt.time && (!window_time_ || *one.attempt.time > *window_time_ + kAhead);
+      const bool far =
+          !one.withdrawn && one.attempt.time && (!window_time_ || *one.attempt.time > *window_time_ + kAhead);
       if (far && first_ + 1 == next_) return;
     }
     hand_out_first();

@@ -47,8 +47,8 @@ class Folder {
   struct Account {
     std::uint64_t hash = 0;  // 0: no line has named it yet
     Ticket newest = 0;
-    Ticket once = 0;    // the attempt of the lines that tell of one together
-    std::uint32_t open = 0;  // attempts made by lines that tell of one, which failure lines will use up
+    Ticket once = 0;                   // the attempt of the lines that tell of one together
+    std::uint32_t open = 0;            // attempts made by lines that tell of one, which failure lines will use up
     const Pattern* told_by = nullptr;  // made the newest of them
   };
   struct Connection {
@@ -76,11 +76,14 @@ class Folder {
   void learn(Connection& connection, const Finding& finding, std::uint64_t line);
   Account* account_of(Connection& connection, const Finding& finding);
   Account& new_account(Connection& connection, const Finding& finding);
-  void add_failure(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line);
-  void add_told(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line);
-  void add_success(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line);
-  Ticket make(Connection* connection, Outcome outcome, const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line,
-              std::uint32_t count);
+  void add_failure(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time,
+                   std::uint64_t line);
+  void add_told(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time,
+                std::uint64_t line);
+  void add_success(Connection& connection, const Header& header, const Finding& finding, std::optional<Instant> time,
+                   std::uint64_t line);
+  Ticket make(Connection* connection, Outcome outcome, const Header& header, const Finding& finding,
+              std::optional<Instant> time, std::uint64_t line, std::uint32_t count);
   void complete(Ticket ticket, const Finding& finding, std::uint64_t line);
   void withdraw(Ticket ticket);
   Held* held(Ticket ticket);

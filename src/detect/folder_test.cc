@@ -18,26 +18,34 @@ using testing_detect::words;
 using Texts = std::vector<std::string>;
 
 // "03:04:05 17 message" as a line of sshd.
-std::string ssh(std::string_view clock, int pid, std::string_view message) { return fmt::format("Nov  5 {} gate sshd[{}]: {}", clock, pid, message); }
+std::string ssh(std::string_view clock, int pid, std::string_view message) {
+  return fmt::format("Nov  5 {} gate sshd[{}]: {}", clock, pid, message);
+}
 std::string ssh(std::string_view message) { return ssh("03:04:05", 17, message); }
 
-Texts fold(const std::vector<std::string>& lines, const RecognizerOptions& options = {}) { return words(attempts_of(lines, options)); }
+Texts fold(const std::vector<std::string>& lines, const RecognizerOptions& options = {}) {
+  return words(attempts_of(lines, options));
+}
 
 constexpr const char* kFailed = "Failed password for root from 192.0.2.1 port 40022 ssh2";
 constexpr const char* kFailedInvalid = "Failed password for invalid user oracle from 192.0.2.1 port 40022 ssh2";
 constexpr const char* kInvalid = "Invalid user oracle from 192.0.2.1 port 40022";
-constexpr const char* kPam = "pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.1  user=root";
-constexpr const char* kPamNobody = "pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.1";
+constexpr const char* kPam =
+    "pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.1  user=root";
+constexpr const char* kPamNobody =
+    "pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.1";
 
 // --- failed lines ----------------------------------------------------------------------------------------------------
 
 TEST(Folder, EachFailedLineIsAnAttempt) {
   EXPECT_EQ(fold({ssh(kFailed), ssh(kFailed), ssh(kFailed)}),
-            (Texts{"failure 192.0.2.1:40022 root x1 lines 1", "failure 192.0.2.1:40022 root x1 lines 2", "failure 192.0.2.1:40022 root x1 lines 3"}));
+            (Texts{"failure 192.0.2.1:40022 root x1 lines 1", "failure 192.0.2.1:40022 root x1 lines 2",
+                   "failure 192.0.2.1:40022 root x1 lines 3"}));
 }
 
 TEST(Folder, AFailedLineUsesUpTheLinesBeforeIt) {
-  EXPECT_EQ(fold({ssh(kInvalid), ssh(kPamNobody), ssh(kFailedInvalid)}), Texts{"failure 192.0.2.1:40022 oracle x1 lines 1,2,3"});
+  EXPECT_EQ(fold({ssh(kInvalid), ssh(kPamNobody), ssh(kFailedInvalid)}),
+            Texts{"failure 192.0.2.1:40022 oracle x1 lines 1,2,3"});
   EXPECT_EQ(fold({ssh(kPam), ssh(kFailed)}), Texts{"failure 192.0.2.1:40022 root x1 lines 1,2"});
 }
 
@@ -47,27 +55,32 @@ TEST(Folder, OnlyTheFirstFailedLineUsesThemUp) {
 }
 
 TEST(Folder, RepeatedStandsForN) {
-  EXPECT_EQ(fold({ssh(fmt::format("message repeated 7 times: [ {}]", kFailed))}), Texts{"failure 192.0.2.1:40022 root x7 lines 1"});
+  EXPECT_EQ(fold({ssh(fmt::format("message repeated 7 times: [ {}]", kFailed))}),
+            Texts{"failure 192.0.2.1:40022 root x7 lines 1"});
 }
 
 TEST(Folder, RepeatedBehindATellingLineMakesNInAll) {
   EXPECT_EQ(fold({ssh(kInvalid), ssh(fmt::format("message repeated 7 times: [ {}]", kFailedInvalid))}),
             (Texts{"failure 192.0.2.1:40022 oracle x1 lines 1,2", "failure 192.0.2.1:40022 oracle x6 lines 2"}));
-  EXPECT_EQ(fold({ssh(kInvalid), ssh(fmt::format("message repeated 1 times: [ {}]", kFailedInvalid))}), Texts{"failure 192.0.2.1:40022 oracle x1 lines 1,2"});
+  EXPECT_EQ(fold({ssh(kInvalid), ssh(fmt::format("message repeated 1 times: [ {}]", kFailedInvalid))}),
+            Texts{"failure 192.0.2.1:40022 oracle x1 lines 1,2"});
 }
 
 TEST(Folder, ALineThatSaysHowManyTriesCountsThem) {
-  EXPECT_EQ(fold({"Nov  5 03:04:05 gate dovecot: imap-login: Disconnected (auth failed, 3 attempts in 9 secs): user=<anna>, method=PLAIN, rip=192.0.2.1, lip=198.51.100.1"}),
+  EXPECT_EQ(fold({"Nov  5 03:04:05 gate dovecot: imap-login: Disconnected (auth failed, 3 attempts in 9 secs): "
+                  "user=<anna>, method=PLAIN, rip=192.0.2.1, lip=198.51.100.1"}),
             Texts{"failure 192.0.2.1:0 anna x3 lines 1"});
 }
 
 // --- lines that tell of a failed try ---------------------------------------------------------------------------------
 
 TEST(Folder, ATellingLineMakesAnAttemptOnlyIfNoneOfItsAccountHas) {
-  for (const char* last : {"Connection closed by invalid user oracle 192.0.2.1 port 40022 [preauth]",
-                           "Disconnected from invalid user oracle 192.0.2.1 port 40022 [preauth]",
-                           "error: maximum authentication attempts exceeded for invalid user oracle from 192.0.2.1 port 40022 ssh2 [preauth]",
-                           "Disconnecting invalid user oracle 192.0.2.1 port 40022: Too many authentication failures [preauth]"}) {
+  for (const char* last :
+       {"Connection closed by invalid user oracle 192.0.2.1 port 40022 [preauth]",
+        "Disconnected from invalid user oracle 192.0.2.1 port 40022 [preauth]",
+        "error: maximum authentication attempts exceeded for invalid user oracle from 192.0.2.1 port 40022 ssh2 "
+        "[preauth]",
+        "Disconnecting invalid user oracle 192.0.2.1 port 40022: Too many authentication failures [preauth]"}) {
     EXPECT_EQ(fold({ssh(kInvalid), ssh(last)}), Texts{"failure 192.0.2.1:40022 oracle x1 lines 1,2"}) << last;
     EXPECT_EQ(fold({ssh(kFailedInvalid), ssh(last)}), Texts{"failure 192.0.2.1:40022 oracle x1 lines 1,2"}) << last;
     EXPECT_EQ(fold({ssh(last)}), Texts{"failure 192.0.2.1:40022 oracle x1 lines 1"}) << last;
@@ -75,9 +88,12 @@ TEST(Folder, ATellingLineMakesAnAttemptOnlyIfNoneOfItsAccountHas) {
 }
 
 TEST(Folder, WhoeverTriesOneNameAndLeavesIsNotMissed) {
-  for (const char* only : {"ROOT LOGIN REFUSED FROM 192.0.2.1 port 40022", "User root from 192.0.2.1 not allowed because not listed in AllowUsers",
-                           "error: PAM: Authentication failure for root from 192.0.2.1", kPam, "PAM 2 more authentication failures; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.1  user=root",
-                           "Connection reset by authenticating user root 192.0.2.1 port 40022 [preauth]"}) {
+  for (const char* only :
+       {"ROOT LOGIN REFUSED FROM 192.0.2.1 port 40022",
+        "User root from 192.0.2.1 not allowed because not listed in AllowUsers",
+        "error: PAM: Authentication failure for root from 192.0.2.1", kPam,
+        "PAM 2 more authentication failures; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.1  user=root",
+        "Connection reset by authenticating user root 192.0.2.1 port 40022 [preauth]"}) {
     const auto all = attempts_of({ssh(only)});
     ASSERT_EQ(all.size(), 1U) << only;
     EXPECT_EQ(all[0].outcome, Outcome::failure) << only;
@@ -86,15 +102,19 @@ TEST(Folder, WhoeverTriesOneNameAndLeavesIsNotMissed) {
 }
 
 TEST(Folder, OneWrongPasswordIsOneFailureWithAllItsLines) {
-  EXPECT_EQ(fold({ssh(kPam), ssh(kFailed), ssh("Connection closed by authenticating user root 192.0.2.1 port 40022 [preauth]")}),
+  EXPECT_EQ(fold({ssh(kPam), ssh(kFailed),
+                  ssh("Connection closed by authenticating user root 192.0.2.1 port 40022 [preauth]")}),
             Texts{"failure 192.0.2.1:40022 root x1 lines 1,2,3"});
 }
 
 TEST(Folder, MoreAndTooManyAreNoFurtherFailures) {
-  EXPECT_EQ(fold({ssh(kPam), ssh(kFailed), ssh(kFailed), ssh("Disconnecting authenticating user root 192.0.2.1 port 40022: Too many authentication failures [preauth]"),
-                  ssh("PAM 1 more authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.1  user=root")})
-                .size(),
-            2U);
+  EXPECT_EQ(
+      fold({ssh(kPam), ssh(kFailed), ssh(kFailed),
+            ssh("Disconnecting authenticating user root 192.0.2.1 port 40022: Too many authentication failures "
+                "[preauth]"),
+            ssh("PAM 1 more authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.1  user=root")})
+          .size(),
+      2U);
 }
 
 TEST(Folder, APamLineWithoutAnAccountBelongsToTheOneAlreadyNamed) {
@@ -107,10 +127,12 @@ TEST(Folder, ALaterLineNamesTheAccountOfAPamLineWithoutOne) {
 
 TEST(Folder, AddressAndPortComeFromWhicheverLineHasThem) {
   // earlier
-  EXPECT_EQ(fold({ssh("Connection from 192.0.2.1 port 40022 on 198.51.100.1 port 22"), ssh("User root not allowed because account is locked")}),
+  EXPECT_EQ(fold({ssh("Connection from 192.0.2.1 port 40022 on 198.51.100.1 port 22"),
+                  ssh("User root not allowed because account is locked")}),
             Texts{"failure 192.0.2.1:40022 root x1 lines 2"});
   // later, also from an ending without an account, which tells of nothing else
-  EXPECT_EQ(fold({ssh("User root not allowed because account is locked"), ssh("Connection closed by 192.0.2.1 port 40022 [preauth]")}),
+  EXPECT_EQ(fold({ssh("User root not allowed because account is locked"),
+                  ssh("Connection closed by 192.0.2.1 port 40022 [preauth]")}),
             Texts{"failure 192.0.2.1:40022 root x1 lines 1"});
   // the method too
   const auto all = attempts_of({ssh(kInvalid), ssh(kFailedInvalid)});
@@ -119,10 +141,13 @@ TEST(Folder, AddressAndPortComeFromWhicheverLineHasThem) {
 }
 
 TEST(Folder, SeveralAccountsOfOneConnectionAreSeveralAttempts) {
-  EXPECT_EQ(fold({ssh("Invalid user a from 192.0.2.1 port 40022"), ssh("Failed password for invalid user a from 192.0.2.1 port 40022 ssh2"),
-                  ssh("Invalid user b from 192.0.2.1 port 40022"), ssh("Failed password for invalid user b from 192.0.2.1 port 40022 ssh2"),
+  EXPECT_EQ(fold({ssh("Invalid user a from 192.0.2.1 port 40022"),
+                  ssh("Failed password for invalid user a from 192.0.2.1 port 40022 ssh2"),
+                  ssh("Invalid user b from 192.0.2.1 port 40022"),
+                  ssh("Failed password for invalid user b from 192.0.2.1 port 40022 ssh2"),
                   ssh("Failed password for invalid user a from 192.0.2.1 port 40022 ssh2")}),
-            (Texts{"failure 192.0.2.1:40022 a x1 lines 1,2", "failure 192.0.2.1:40022 b x1 lines 3,4", "failure 192.0.2.1:40022 a x1 lines 5"}));
+            (Texts{"failure 192.0.2.1:40022 a x1 lines 1,2", "failure 192.0.2.1:40022 b x1 lines 3,4",
+                   "failure 192.0.2.1:40022 a x1 lines 5"}));
 }
 
 TEST(Folder, TheRowHasTheTimeAndLineOfTheFirst) {
@@ -138,9 +163,17 @@ TEST(Folder, TheRowHasTheTimeAndLineOfTheFirst) {
 
 TEST(Folder, AConnectionIsHostProgramAndNumber) {
   EXPECT_EQ(fold({ssh("03:04:05", 17, kInvalid), ssh("03:04:05", 18, kFailedInvalid)}).size(), 2U);
-  EXPECT_EQ(fold({"Nov  5 03:04:05 gate sshd[17]: Invalid user oracle from 192.0.2.1 port 40022", "Nov  5 03:04:05 fort sshd[17]: Failed password for invalid user oracle from 192.0.2.1 port 40022 ssh2"}).size(), 2U);
+  EXPECT_EQ(
+      fold({"Nov  5 03:04:05 gate sshd[17]: Invalid user oracle from 192.0.2.1 port 40022",
+            "Nov  5 03:04:05 fort sshd[17]: Failed password for invalid user oracle from 192.0.2.1 port 40022 ssh2"})
+          .size(),
+      2U);
   // the parts of one sshd are one program
-  EXPECT_EQ(fold({"Nov  5 03:04:05 gate sshd-session[17]: Invalid user oracle from 192.0.2.1 port 40022", "Nov  5 03:04:05 gate sshd[17]: Failed password for invalid user oracle from 192.0.2.1 port 40022 ssh2"}).size(), 1U);
+  EXPECT_EQ(
+      fold({"Nov  5 03:04:05 gate sshd-session[17]: Invalid user oracle from 192.0.2.1 port 40022",
+            "Nov  5 03:04:05 gate sshd[17]: Failed password for invalid user oracle from 192.0.2.1 port 40022 ssh2"})
+          .size(),
+      1U);
 }
 
 TEST(Folder, ANumberThatWasSilentForTenMinutesIsANewConnection) {
@@ -149,7 +182,10 @@ TEST(Folder, ANumberThatWasSilentForTenMinutesIsANewConnection) {
 }
 
 TEST(Folder, ConnectionFromIsANewConnection) {
-  EXPECT_EQ(fold({ssh(kInvalid), ssh("Connection from 192.0.2.1 port 40022 on 198.51.100.1 port 22"), ssh(kFailedInvalid)}).size(), 2U);
+  EXPECT_EQ(
+      fold({ssh(kInvalid), ssh("Connection from 192.0.2.1 port 40022 on 198.51.100.1 port 22"), ssh(kFailedInvalid)})
+          .size(),
+      2U);
 }
 
 TEST(Folder, AnotherAddressIsANewConnection) {
@@ -158,7 +194,8 @@ TEST(Folder, AnotherAddressIsANewConnection) {
 }
 
 TEST(Folder, MixedConnectionsDoNotDisturbEachOther) {
-  EXPECT_EQ(fold({ssh("03:04:05", 17, kInvalid), ssh("03:04:05", 18, "Invalid user x from 198.51.100.7 port 1"), ssh("03:04:06", 17, kFailedInvalid),
+  EXPECT_EQ(fold({ssh("03:04:05", 17, kInvalid), ssh("03:04:05", 18, "Invalid user x from 198.51.100.7 port 1"),
+                  ssh("03:04:06", 17, kFailedInvalid),
                   ssh("03:04:06", 18, "Failed password for invalid user x from 198.51.100.7 port 1 ssh2")}),
             (Texts{"failure 192.0.2.1:40022 oracle x1 lines 1,3", "failure 198.51.100.7:1 x x1 lines 2,4"}));
 }
@@ -172,7 +209,8 @@ TEST(Folder, APamFailureBeforeAcceptedOfTheSameAccountIsWithdrawn) {
 }
 
 TEST(Folder, ButNotIfAFailedLineCompletedIt) {
-  EXPECT_EQ(fold({ssh(kPam), ssh(kFailed), ssh(kAccepted)}), (Texts{"failure 192.0.2.1:40022 root x1 lines 1,2", "success 192.0.2.1:40022 root x1 lines 3"}));
+  EXPECT_EQ(fold({ssh(kPam), ssh(kFailed), ssh(kAccepted)}),
+            (Texts{"failure 192.0.2.1:40022 root x1 lines 1,2", "success 192.0.2.1:40022 root x1 lines 3"}));
 }
 
 TEST(Folder, NorOfAnotherAccountOrConnection) {
@@ -185,24 +223,31 @@ TEST(Folder, ASessionOpenedIsHarmless) {
 }
 
 TEST(Folder, EndingsAfterALoginAreHarmless) {
-  EXPECT_EQ(fold({ssh(kAccepted), ssh("Received disconnect from 192.0.2.1 port 40022:11: disconnected by user"), ssh("Disconnected from user root 192.0.2.1 port 40022"),
-                  ssh("Connection closed by 192.0.2.1 port 40022")}),
-            Texts{"success 192.0.2.1:40022 root x1 lines 1"});
+  EXPECT_EQ(
+      fold({ssh(kAccepted), ssh("Received disconnect from 192.0.2.1 port 40022:11: disconnected by user"),
+            ssh("Disconnected from user root 192.0.2.1 port 40022"), ssh("Connection closed by 192.0.2.1 port 40022")}),
+      Texts{"success 192.0.2.1:40022 root x1 lines 1"});
 }
 
 // --- keys ------------------------------------------------------------------------------------------------------------
 
 constexpr const char* kKey = "Failed publickey for root from 192.0.2.1 port 40022 ssh2: RSA SHA256:aaaa";
-constexpr const char* kKeyInvalid = "Failed publickey for invalid user oracle from 192.0.2.1 port 40022 ssh2: RSA SHA256:aaaa";
+constexpr const char* kKeyInvalid =
+    "Failed publickey for invalid user oracle from 192.0.2.1 port 40022 ssh2: RSA SHA256:aaaa";
 
 TEST(Folder, KeysOfAnExistingAccountDoNotCount) { EXPECT_EQ(fold({ssh(kKey), ssh(kKey)}), Texts{}); }
 
-TEST(Folder, UnlessTheSettingSaysSo) { EXPECT_EQ(fold({ssh(kKey), ssh(kKey)}, {"", {"count_publickey_failures"}}).size(), 2U); }
+TEST(Folder, UnlessTheSettingSaysSo) {
+  EXPECT_EQ(fold({ssh(kKey), ssh(kKey)}, {"", {"count_publickey_failures"}}).size(), 2U);
+}
 
 TEST(Folder, AllKeysOfAnotherAccountAreOneAttempt) {
-  EXPECT_EQ(fold({ssh(kKeyInvalid), ssh(kKeyInvalid), ssh(kKeyInvalid)}), Texts{"failure 192.0.2.1:40022 oracle x1 lines 1,2,3"});
-  EXPECT_EQ(fold({ssh(fmt::format("message repeated 5 times: [ {}]", kKeyInvalid))}), Texts{"failure 192.0.2.1:40022 oracle x1 lines 1"});
-  EXPECT_EQ(fold({ssh(kInvalid), ssh(kKeyInvalid), ssh(kKeyInvalid)}), Texts{"failure 192.0.2.1:40022 oracle x1 lines 1,2,3"});
+  EXPECT_EQ(fold({ssh(kKeyInvalid), ssh(kKeyInvalid), ssh(kKeyInvalid)}),
+            Texts{"failure 192.0.2.1:40022 oracle x1 lines 1,2,3"});
+  EXPECT_EQ(fold({ssh(fmt::format("message repeated 5 times: [ {}]", kKeyInvalid))}),
+            Texts{"failure 192.0.2.1:40022 oracle x1 lines 1"});
+  EXPECT_EQ(fold({ssh(kInvalid), ssh(kKeyInvalid), ssh(kKeyInvalid)}),
+            Texts{"failure 192.0.2.1:40022 oracle x1 lines 1,2,3"});
 }
 
 TEST(Folder, APasswordBehindTheKeysIsAnotherAttempt) {
@@ -213,15 +258,19 @@ TEST(Folder, APasswordBehindTheKeysIsAnotherAttempt) {
 // --- probes ----------------------------------------------------------------------------------------------------------
 
 TEST(Folder, AConnectionWithoutAttemptGivesOneProbeAtItsFirstSuchLine) {
-  EXPECT_EQ(fold({ssh("error: kex_exchange_identification: Connection closed by remote host"), ssh("Connection closed by 192.0.2.1 port 40022")}),
+  EXPECT_EQ(fold({ssh("error: kex_exchange_identification: Connection closed by remote host"),
+                  ssh("Connection closed by 192.0.2.1 port 40022")}),
             Texts{"probe 192.0.2.1:40022 - x1 lines 1"});
-  EXPECT_EQ(fold({ssh("Did not receive identification string from 192.0.2.1 port 40022")}), Texts{"probe 192.0.2.1:40022 - x1 lines 1"});
-  EXPECT_EQ(fold({ssh("Connection closed by 192.0.2.1 port 40022 [preauth]")}), Texts{"probe 192.0.2.1:40022 - x1 lines 1"});
+  EXPECT_EQ(fold({ssh("Did not receive identification string from 192.0.2.1 port 40022")}),
+            Texts{"probe 192.0.2.1:40022 - x1 lines 1"});
+  EXPECT_EQ(fold({ssh("Connection closed by 192.0.2.1 port 40022 [preauth]")}),
+            Texts{"probe 192.0.2.1:40022 - x1 lines 1"});
 }
 
 TEST(Folder, AConnectionWithAnAttemptGivesNoProbe) {
   EXPECT_EQ(fold({ssh(kFailed), ssh("Connection closed by 192.0.2.1 port 40022 [preauth]")}).size(), 1U);
-  EXPECT_EQ(fold({ssh("Connection closed by 192.0.2.1 port 40022 [preauth]"), ssh(kFailed)}), Texts{"failure 192.0.2.1:40022 root x1 lines 2"});
+  EXPECT_EQ(fold({ssh("Connection closed by 192.0.2.1 port 40022 [preauth]"), ssh(kFailed)}),
+            Texts{"failure 192.0.2.1:40022 root x1 lines 2"});
 }
 
 // --- other groupings -------------------------------------------------------------------------------------------------
@@ -230,11 +279,15 @@ TEST(Folder, LinesWithoutANumberBelongTogetherByAddressAndAccount) {
   const auto ftp = [](std::string_view clock, std::string_view account, std::string_view address) {
     return fmt::format("Thu Nov  5 {} 2026 [pid 17] [{}] FAIL LOGIN: Client \"{}\"", clock, account, address);
   };
-  EXPECT_EQ(fold({ftp("03:04:05", "anna", "192.0.2.1"), ftp("03:04:06", "anna", "192.0.2.1"), ftp("03:04:06", "bert", "192.0.2.1"), ftp("03:04:06", "anna", "192.0.2.2")}).size(), 4U);
+  EXPECT_EQ(fold({ftp("03:04:05", "anna", "192.0.2.1"), ftp("03:04:06", "anna", "192.0.2.1"),
+                  ftp("03:04:06", "bert", "192.0.2.1"), ftp("03:04:06", "anna", "192.0.2.2")})
+                .size(),
+            4U);
 }
 
 TEST(Folder, WebRequestsStandAlone) {
-  const std::string line = R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0000] "POST /wp-login.php HTTP/1.1" 200 5120 "-" "x")";
+  const std::string line =
+      R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0000] "POST /wp-login.php HTTP/1.1" 200 5120 "-" "x")";
   EXPECT_EQ(fold({line, line}), (Texts{"failure 192.0.2.1:0 - x1 lines 1", "failure 192.0.2.1:0 - x1 lines 2"}));
 }
 
@@ -243,7 +296,8 @@ TEST(Folder, WebRequestsStandAlone) {
 Texts window_times(const std::vector<std::string>& clocks) {
   std::vector<std::string> lines;
   for (std::size_t i = 0; i < clocks.size(); ++i) {
-    lines.push_back(fmt::format("{} gate sshd[{}]: Failed password for root from 192.0.2.1 port 40022 ssh2", clocks[i], i + 1));
+    lines.push_back(
+        fmt::format("{} gate sshd[{}]: Failed password for root from 192.0.2.1 port 40022 ssh2", clocks[i], i + 1));
   }
   Texts all;
   for (const Attempt& attempt : attempts_of(lines)) all.push_back(to_rfc3339(attempt.window_time));
@@ -251,7 +305,8 @@ Texts window_times(const std::vector<std::string>& clocks) {
 }
 
 TEST(Folder, WindowTimeNeverGoesBack) {
-  EXPECT_EQ(window_times({"Nov  5 03:04:05", "Nov  5 03:04:01", "Nov  5 03:04:06"}), (Texts{"2026-11-05T03:04:05Z", "2026-11-05T03:04:05Z", "2026-11-05T03:04:06Z"}));
+  EXPECT_EQ(window_times({"Nov  5 03:04:05", "Nov  5 03:04:01", "Nov  5 03:04:06"}),
+            (Texts{"2026-11-05T03:04:05Z", "2026-11-05T03:04:05Z", "2026-11-05T03:04:06Z"}));
 }
 
 TEST(Folder, ALoneStampFarAheadIsNotFollowed) {
@@ -260,11 +315,13 @@ TEST(Folder, ALoneStampFarAheadIsNotFollowed) {
 }
 
 TEST(Folder, NorIsTheVeryFirst) {
-  EXPECT_EQ(window_times({"Nov  9 03:04:05", "Nov  5 03:04:05", "Nov  5 03:04:06"}), (Texts{"2026-11-05T03:04:05Z", "2026-11-05T03:04:05Z", "2026-11-05T03:04:06Z"}));
+  EXPECT_EQ(window_times({"Nov  9 03:04:05", "Nov  5 03:04:05", "Nov  5 03:04:06"}),
+            (Texts{"2026-11-05T03:04:05Z", "2026-11-05T03:04:05Z", "2026-11-05T03:04:06Z"}));
 }
 
 TEST(Folder, AJumpThatLastsIsFollowed) {
-  EXPECT_EQ(window_times({"Nov  5 03:04:05", "Nov  9 03:04:05", "Nov  9 03:04:06"}), (Texts{"2026-11-05T03:04:05Z", "2026-11-09T03:04:05Z", "2026-11-09T03:04:06Z"}));
+  EXPECT_EQ(window_times({"Nov  5 03:04:05", "Nov  9 03:04:05", "Nov  9 03:04:06"}),
+            (Texts{"2026-11-05T03:04:05Z", "2026-11-09T03:04:05Z", "2026-11-09T03:04:06Z"}));
 }
 
 TEST(Folder, ALineWithoutAStampTakesTheWindowTimeOfTheOneBefore) {
@@ -278,7 +335,8 @@ TEST(Folder, ALineWithoutAStampTakesTheWindowTimeOfTheOneBefore) {
 
 TEST(Folder, AttemptsComeOutInTheOrderInWhichTheyWereMade) {
   std::vector<std::string> lines;
-  for (int i = 0; i < 500; ++i) lines.push_back(ssh("03:04:05", 100 + i * 7 % 501, "Invalid user x from 192.0.2.1 port 1"));
+  for (int i = 0; i < 500; ++i)
+    lines.push_back(ssh("03:04:05", 100 + i * 7 % 501, "Invalid user x from 192.0.2.1 port 1"));
   std::uint64_t last = 0;
   for (const Attempt& attempt : attempts_of(lines)) {
     EXPECT_GT(attempt.line, last);
@@ -319,7 +377,8 @@ TEST(Folder, MoreLinesThanAnAttemptKeeps) {
 
 TEST(Folder, MoreAccountsInOneConnectionThanItKeepsAreStillCounted) {
   std::vector<std::string> lines;
-  for (int i = 0; i < 50; ++i) lines.push_back(ssh(fmt::format("Failed password for invalid user u{} from 192.0.2.1 port 1 ssh2", i)));
+  for (int i = 0; i < 50; ++i)
+    lines.push_back(ssh(fmt::format("Failed password for invalid user u{} from 192.0.2.1 port 1 ssh2", i)));
   EXPECT_EQ(attempts_of(lines).size(), 50U);
 }
 

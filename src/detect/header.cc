@@ -20,8 +20,9 @@ constexpr std::array<bool, 256> kProgramBytes = [] {
   std::array<bool, 256> table{};
   for (int c = 0; c < 256; ++c) {
     const char letter = static_cast<char>(c);
-    table[static_cast<std::size_t>(c)] = is_digit(letter) || is_upper(letter) || is_lower(letter) || letter == '_' || letter == '.' ||
-                                         letter == '/' || letter == '-' || letter == '+' || letter == '@';
+    table[static_cast<std::size_t>(c)] = is_digit(letter) || is_upper(letter) || is_lower(letter) || letter == '_' ||
+                                         letter == '.' || letter == '/' || letter == '-' || letter == '+' ||
+                                         letter == '@';
   }
   return table;
 }();
@@ -40,8 +41,10 @@ bool is_facility(std::string_view token) {
   if (dot == std::string_view::npos) return false;
   const std::string_view facility = token.substr(0, dot);
   const std::string_view level = token.substr(dot + 1);
-  static constexpr std::array<std::string_view, 9> kFacilities = {"auth", "authpriv", "daemon", "mail", "ftp", "user", "syslog", "security", "cron"};
-  static constexpr std::array<std::string_view, 11> kLevels = {"debug", "info", "notice", "warning", "warn", "err", "error", "crit", "alert", "emerg", "panic"};
+  static constexpr std::array<std::string_view, 9> kFacilities = {"auth", "authpriv", "daemon",   "mail", "ftp",
+                                                                  "user", "syslog",   "security", "cron"};
+  static constexpr std::array<std::string_view, 11> kLevels = {"debug", "info", "notice", "warning", "warn", "err",
+                                                               "error", "crit", "alert",  "emerg",   "panic"};
   bool known = facility.size() == 6 && facility.starts_with("local");
   for (const auto name : kFacilities) known = known || name == facility;
   if (!known) return false;
@@ -77,7 +80,8 @@ bool take_program(std::string_view text, Header& header) {
   if (text[next] == '[') {
     std::uint64_t pid = 0;
     std::size_t digit = next + 1;
-    while (digit < text.size() && digit - next < 12 && is_digit(text[digit])) pid = pid * 10 + static_cast<std::uint64_t>(text[digit++] - '0');
+    while (digit < text.size() && digit - next < 12 && is_digit(text[digit]))
+      pid = pid * 10 + static_cast<std::uint64_t>(text[digit++] - '0');
     if (digit == next + 1 || digit >= text.size() || text[digit] != ']') return false;
     header.pid = static_cast<std::uint32_t>(pid);
     next = digit + 1;
@@ -115,7 +119,9 @@ bool looks_like_bsd(std::string_view line) {
 
 // Length of an ISO stamp at the front, 0 for none: DATE(T| )TIME[(.|,)FRACTION][ ][Z|+HH:MM|+HHMM].
 std::size_t iso_length(std::string_view line) {
-  if (line.size() < 19 || line[4] != '-' || line[7] != '-' || (line[10] != 'T' && line[10] != ' ') || line[13] != ':' || line[16] != ':') return 0;
+  if (line.size() < 19 || line[4] != '-' || line[7] != '-' || (line[10] != 'T' && line[10] != ' ') || line[13] != ':' ||
+      line[16] != ':')
+    return 0;
   for (const std::size_t at : {0U, 1U, 2U, 3U, 5U, 6U, 8U, 9U, 11U, 12U, 14U, 15U, 17U, 18U}) {
     if (!is_digit(line[at])) return 0;
   }
@@ -325,7 +331,8 @@ void split_slow(std::string_view line, Header& header, std::string& scratch, int
   }
   if (looks_like_bsd(line)) {
     const std::size_t dated = calendar_length(line);
-    const bool year = dated == 20 && line.size() > 20 && line[20] == ' ' && is_digit(line[16]) && is_digit(line[17]) && is_digit(line[18]) && is_digit(line[19]);
+    const bool year = dated == 20 && line.size() > 20 && line[20] == ' ' && is_digit(line[16]) && is_digit(line[17]) &&
+                      is_digit(line[18]) && is_digit(line[19]);
     if (year) {  // "Nov  5 03:04:05 2026 ..."
       split_rest(behind(StampKind::calendar, line.substr(0, dated), dated), header, scratch, depth);
     } else {
@@ -333,8 +340,8 @@ void split_slow(std::string_view line, Header& header, std::string& scratch, int
     }
     return;
   }
-  if (line.size() > 16 && is_month(line) && line[3] == ' ' && is_digit(line[4]) && line[5] == ' ' && line[8] == ':' && line[11] == ':' &&
-      line[14] == ' ') {  // a day without padding: "Jun 7 01:10:56"
+  if (line.size() > 16 && is_month(line) && line[3] == ' ' && is_digit(line[4]) && line[5] == ' ' && line[8] == ':' &&
+      line[11] == ':' && line[14] == ' ') {  // a day without padding: "Jun 7 01:10:56"
     split_rest(behind(StampKind::bsd, line.substr(0, 14), 15), header, scratch, depth);
     return;
   }
@@ -354,7 +361,8 @@ void split_slow(std::string_view line, Header& header, std::string& scratch, int
     split_rest(rest, header, scratch, depth);
     return;
   }
-  if (line.size() > 20 && line[4] == '/' && line[7] == '/' && line[10] == ' ' && line[13] == ':' && line[16] == ':' && is_digit(line[0])) {
+  if (line.size() > 20 && line[4] == '/' && line[7] == '/' && line[10] == ' ' && line[13] == ':' && line[16] == ':' &&
+      is_digit(line[0])) {
     const std::string_view rest = behind(StampKind::slash, line.substr(0, 19), 19);
     header.layout = Layout::nginx_error;
     header.message = header.from_program = trim(rest);
@@ -442,7 +450,8 @@ Header split_header(std::string_view line, std::string& scratch) {
       const char* const blank = find_byte(at, end, ' ');
       const char* name_end = blank - 1;  // at the colon
       std::uint32_t pid = 0;
-      bool plain = end - program > 10 && end - blank > 2 && name_end > program && *name_end == ':' && !(blank[1] == '[' && blank[2] == 'I');
+      bool plain = end - program > 10 && end - blank > 2 && name_end > program && *name_end == ':' &&
+                   !(blank[1] == '[' && blank[2] == 'I');
       if (plain && name_end[-1] == ']') {
         const char* const open = find_byte(program, name_end, '[');
         const auto count = static_cast<std::size_t>(name_end - 1 - open - 1);
@@ -450,7 +459,8 @@ Header split_header(std::string_view line, std::string& scratch) {
         name_end = open;
       }
       // what may be "auth.info" goes the slow way, and what may be no name at all
-      plain = plain && name_end - program > 1 && is_program_byte(*program) && is_program_byte(name_end[-1]) && !may_be_facility(program);
+      plain = plain && name_end - program > 1 && is_program_byte(*program) && is_program_byte(name_end[-1]) &&
+              !may_be_facility(program);
       if (plain) {
         at = blank + 1;
         const char* last = end;

@@ -16,13 +16,13 @@ enum class Layout : std::uint8_t { none, syslog, access, apache_error, nginx_err
 /// How the stamp is written; see stamp.cc.
 enum class StampKind : std::uint8_t {
   none,
-  bsd,      ///< "Nov  5 03:04:05", no year
-  iso,      ///< "2026-11-05T03:04:05.123456+01:00", many variants
-  slash,    ///< "2026/11/05 03:04:05"
-  calendar, ///< "Wed Nov  5 03:04:05.123456 2026" (ctime, Apache) or "Nov  5 2026 03:04:05"
-  clf,      ///< "05/Nov/2026:03:04:05 +0100"
-  tai64n,   ///< "@4000000052f1..."
-  epoch,    ///< seconds since 1970, perhaps with a fraction
+  bsd,       ///< "Nov  5 03:04:05", no year
+  iso,       ///< "2026-11-05T03:04:05.123456+01:00", many variants
+  slash,     ///< "2026/11/05 03:04:05"
+  calendar,  ///< "Wed Nov  5 03:04:05.123456 2026" (ctime, Apache) or "Nov  5 2026 03:04:05"
+  clf,       ///< "05/Nov/2026:03:04:05 +0100"
+  tai64n,    ///< "@4000000052f1..."
+  epoch,     ///< seconds since 1970, perhaps with a fraction
 };
 
 [[nodiscard]] std::string_view to_text(Layout layout);
@@ -31,12 +31,12 @@ enum class StampKind : std::uint8_t {
 struct Header {
   StampKind stamp_kind = StampKind::none;
   Layout layout = Layout::none;
-  bool contained = false;     ///< came out of a container's log (Docker json-file, CRI)
-  std::uint32_t pid = 0;      ///< 0: none
+  bool contained = false;  ///< came out of a container's log (Docker json-file, CRI)
+  std::uint32_t pid = 0;   ///< 0: none
   std::string_view stamp;
-  std::string_view host;      ///< empty: none
-  std::string_view program;   ///< empty: none
-  std::string_view message;   ///< behind the program's name; without blanks at either end
+  std::string_view host;          ///< empty: none
+  std::string_view program;       ///< empty: none
+  std::string_view message;       ///< behind the program's name; without blanks at either end
   std::string_view from_program;  ///< the same from the program's name on
 };
 

@@ -17,7 +17,7 @@
 namespace tipstaff {
 namespace {
 
-constexpr std::size_t kSlots = 256;  // as many as program_for() can address
+constexpr std::size_t kSlots = 256;          // as many as program_for() can address
 constexpr std::size_t kMostPrograms = 4096;  // names are the log's, but a log may be hostile
 
 constexpr std::string_view kContainer = "(container)";  // a bare line out of a container's log
@@ -46,7 +46,8 @@ std::uint32_t unwrap_repeated(std::string_view& message) {
   if (!message.starts_with(kHead) || !message.ends_with(']')) return 1;
   std::size_t at = kHead.size();
   std::uint32_t times = 0;
-  while (at < message.size() && at < kHead.size() + 6 && message[at] >= '0' && message[at] <= '9') times = times * 10 + static_cast<std::uint32_t>(message[at++] - '0');
+  while (at < message.size() && at < kHead.size() + 6 && message[at] >= '0' && message[at] <= '9')
+    times = times * 10 + static_cast<std::uint32_t>(message[at++] - '0');
   if (times == 0 || !message.substr(at).starts_with(kMiddle)) return 1;
   message = message.substr(at + kMiddle.size());
   message.remove_suffix(1);
@@ -97,7 +98,7 @@ struct Recognizer::Trie {
   std::vector<Node> nodes = std::vector<Node>(1);
   std::array<std::uint32_t, 256> roots{};
   std::array<std::vector<Shortcut>, 64> shortcuts;
-  std::size_t size = 0;  // entries in all
+  std::size_t size = 0;                                                 // entries in all
   std::vector<std::pair<const Detector*, const Pattern*>> expressions;  // the patterns written as RE2
 
   void insert(const Entry& entry) {
@@ -158,7 +159,8 @@ struct Recognizer::Trie {
   }
 
   void finish() {
-    for (const std::uint32_t child : nodes[0].children) roots[static_cast<unsigned char>(nodes[child].label[0])] = child;
+    for (const std::uint32_t child : nodes[0].children)
+      roots[static_cast<unsigned char>(nodes[child].label[0])] = child;
     std::vector<Entry*> all;
     for (auto& node : nodes) {
       for (auto& entry : node.entries) all.push_back(&entry);
@@ -167,8 +169,11 @@ struct Recognizer::Trie {
       for (const auto* other : all) {
         const std::string_view a = one->reading->prefix;
         const std::string_view b = other->reading->prefix;
-        if (a[0] != b[0] || one == other || (!a.starts_with(b) && !b.starts_with(a)) || differ(one->reading->steps, other->reading->steps)) continue;
-        if (other->reading->open_before_address || one->reading->open_before_address) one->compare = one->kind != Kind::harmless;
+        if (a[0] != b[0] || one == other || (!a.starts_with(b) && !b.starts_with(a)) ||
+            differ(one->reading->steps, other->reading->steps))
+          continue;
+        if (other->reading->open_before_address || one->reading->open_before_address)
+          one->compare = one->kind != Kind::harmless;
         if (other->order < one->order) one->decides = false;
       }
     }
@@ -183,7 +188,8 @@ struct Recognizer::Trie {
       }
     }
     for (auto& some : shortcuts) {
-      std::sort(some.begin(), some.end(), [](const Shortcut& a, const Shortcut& b) { return a.entry->order < b.entry->order; });
+      std::sort(some.begin(), some.end(),
+                [](const Shortcut& a, const Shortcut& b) { return a.entry->order < b.entry->order; });
     }
   }
 
@@ -193,7 +199,9 @@ struct Recognizer::Trie {
     return head;
   }
   std::vector<Shortcut>& shortcuts_of(std::uint64_t head) { return shortcuts[(head * 0x9e3779b97f4a7c15ULL) >> 58U]; }
-  [[nodiscard]] const std::vector<Shortcut>& shortcuts_of(std::uint64_t head) const { return shortcuts[(head * 0x9e3779b97f4a7c15ULL) >> 58U]; }
+  [[nodiscard]] const std::vector<Shortcut>& shortcuts_of(std::uint64_t head) const {
+    return shortcuts[(head * 0x9e3779b97f4a7c15ULL) >> 58U];
+  }
 
   // Whether two readings surely fit no common message: they read the same steps up to two literals of which neither begins
   // the other.
@@ -205,7 +213,8 @@ struct Recognizer::Trie {
         const std::string_view other = b[i].text;
         if (!one.starts_with(other) && !other.starts_with(one)) return true;
         if (one != other) return false;
-      } else if (a[i].type == FieldType::open || a[i].type != b[i].type || a[i].set != b[i].set || a[i].may_miss != b[i].may_miss) {
+      } else if (a[i].type == FieldType::open || a[i].type != b[i].type || a[i].set != b[i].set ||
+                 a[i].may_miss != b[i].may_miss) {
         return false;
       }
     }
@@ -307,7 +316,8 @@ Recognizer::Trie& Recognizer::trie_for(const std::vector<const Detector*>& reade
     for (const Pattern& pattern : detector->patterns) {
       const bool counts = pattern.if_setting.empty() || options_.settings.contains(pattern.if_setting);
       const Kind kind = counts ? pattern.kind : Kind::harmless;
-      for (const Reading& reading : pattern.readings) trie->insert({detector, &pattern, &reading, kind, false, order++});
+      for (const Reading& reading : pattern.readings)
+        trie->insert({detector, &pattern, &reading, kind, false, order++});
       if (pattern.regex) trie->expressions.emplace_back(detector, &pattern);
     }
   }
@@ -321,12 +331,14 @@ Recognizer::Program& Recognizer::make_program(const Header& header, std::string_
   const bool everything = name == kContainer;  // its program is not said
   std::vector<const Detector*> readers;
   const auto add = [&](const Detector* detector) {
-    if (detector != nullptr && std::find(readers.begin(), readers.end(), detector) == readers.end()) readers.push_back(detector);
+    if (detector != nullptr && std::find(readers.begin(), readers.end(), detector) == readers.end())
+      readers.push_back(detector);
   };
   for (const auto& detector : detectors_) {
     const auto fits = [&](const std::string& glob) { return glob_match(glob, name); };
     const bool own = std::any_of(detector->own_programs.begin(), detector->own_programs.end(), fits);
-    bool named = own || (!name.empty() && std::any_of(detector->programs.begin(), detector->programs.end(), fits)) || everything;
+    bool named =
+        own || (!name.empty() && std::any_of(detector->programs.begin(), detector->programs.end(), fits)) || everything;
     for (const Layout layout : detector->layouts) named = named || (header.program.empty() && layout == header.layout);
     if (!options_.service.empty()) named = detector->name == options_.service;
     if (!named) continue;
@@ -350,11 +362,15 @@ Recognizer::Program& Recognizer::make_program(const Header& header, std::string_
 }
 
 Recognizer::Program& Recognizer::program_for(const Header& header) {
-  const std::string_view name = !header.program.empty() ? header.program : header.contained && header.layout == Layout::none ? kContainer : layout_name(header.layout);
+  const std::string_view name = !header.program.empty()                             ? header.program
+                                : header.contained && header.layout == Layout::none ? kContainer
+                                                                                    : layout_name(header.layout);
   const std::size_t head = std::min<std::size_t>(name.size(), 8);
   const std::uint64_t word = word_of(name.data(), head) ^ word_of(name.data() + name.size() - head, head) * 31;
   ProgramSlot& slot = slots_[(word * 0x9e3779b97f4a7c15ULL + name.size()) >> 56U];
-  if (slot.program != nullptr && slot.name.size() == name.size() && equal_bytes(slot.name.data(), name.data(), name.size())) return *slot.program;
+  if (slot.program != nullptr && slot.name.size() == name.size() &&
+      equal_bytes(slot.name.data(), name.data(), name.size()))
+    return *slot.program;
   const auto known = programs_.find(std::string(name));
   Program& program = known != programs_.end() ? *known->second : make_program(header, name);
   slot.name = name;
@@ -365,7 +381,9 @@ Recognizer::Program& Recognizer::program_for(const Header& header) {
 bool Recognizer::find_reading(const Trie& trie, std::string_view message, Finding& finding) {
   const char* const end = message.data() + message.size();
   const auto fits = [&](const Entry& entry, const char* at, Fields& fields) {
-    const bool good = entry.step + entry.bytes == 0 ? match(*entry.reading, message, fields) : match_rest(*entry.reading, entry.step, entry.bytes, at, end, fields);
+    const bool good = entry.step + entry.bytes == 0
+                          ? match(*entry.reading, message, fields)
+                          : match_rest(*entry.reading, entry.step, entry.bytes, at, end, fields);
     if (!good) fields = Fields();
     return good;
   };
@@ -375,7 +393,9 @@ bool Recognizer::find_reading(const Trie& trie, std::string_view message, Findin
     const std::uint64_t head = Trie::head_of(message);
     for (const auto& shortcut : trie.shortcuts_of(head)) {
       const std::string_view prefix = shortcut.prefix;
-      if (shortcut.head != head || message.size() < prefix.size() || !equal_bytes(message.data(), prefix.data(), prefix.size())) continue;
+      if (shortcut.head != head || message.size() < prefix.size() ||
+          !equal_bytes(message.data(), prefix.data(), prefix.size()))
+        continue;
       if (match_rest(*shortcut.entry->reading, 1, 0, message.data() + prefix.size(), end, finding.fields)) {
         found = shortcut.entry;
         break;
@@ -385,14 +405,15 @@ bool Recognizer::find_reading(const Trie& trie, std::string_view message, Findin
   }
   Candidate* const first = candidates_.data();
   Candidate* last = first;
-  if (found == nullptr) trie.walk(trie.nodes.data(), message.data(), end, [&](const Entry& entry, const char* at) {
-    if (!entry.decides) {
-      *last++ = {&entry, at};
-      return false;
-    }
-    if (fits(entry, at, finding.fields)) found = &entry;
-    return found != nullptr;
-  });
+  if (found == nullptr)
+    trie.walk(trie.nodes.data(), message.data(), end, [&](const Entry& entry, const char* at) {
+      if (!entry.decides) {
+        *last++ = {&entry, at};
+        return false;
+      }
+      if (fits(entry, at, finding.fields)) found = &entry;
+      return found != nullptr;
+    });
   if (found == nullptr) {
     std::sort(first, last, [](const Candidate& a, const Candidate& b) { return a.entry->order < b.entry->order; });
     for (const Candidate* one = first; one < last && found == nullptr; ++one) {
@@ -403,7 +424,8 @@ bool Recognizer::find_reading(const Trie& trie, std::string_view message, Findin
   if (found->compare && finding.fields.has_address && holds_odd_bytes(finding.fields)) {
     trie.walk(trie.nodes.data(), message.data(), end, [&](const Entry& entry, const char* at) {
       Fields other;
-      if (&entry != found && fits(entry, at, other) && other.has_address && other.address != finding.fields.address) finding.ambiguous = true;
+      if (&entry != found && fits(entry, at, other) && other.has_address && other.address != finding.fields.address)
+        finding.ambiguous = true;
       return finding.ambiguous;
     });
     if (finding.ambiguous) finding.fields.has_address = false;
@@ -422,7 +444,8 @@ bool match_expression(const re2::RE2& expression, std::string_view message, Fiel
   const auto read = [&](const re2::RE2& one, Fields& into) {
     std::vector<re2::StringPiece> groups(static_cast<std::size_t>(one.NumberOfCapturingGroups()) + 1);
     const re2::StringPiece text(message.data(), message.size());
-    if (!one.Match(text, 0, text.size(), re2::RE2::ANCHOR_BOTH, groups.data(), static_cast<int>(groups.size()))) return false;
+    if (!one.Match(text, 0, text.size(), re2::RE2::ANCHOR_BOTH, groups.data(), static_cast<int>(groups.size())))
+      return false;
     for (const auto& [name, index] : one.NamedCapturingGroups()) {
       const auto& group = groups[static_cast<std::size_t>(index)];
       if (group.data() == nullptr) continue;
@@ -438,7 +461,8 @@ bool match_expression(const re2::RE2& expression, std::string_view message, Fiel
       } else if (name == "extra") {
         into.extra = value;
       } else if (name == "port") {
-        const unsigned long port = value.size() <= 5 && !value.empty() ? std::strtoul(std::string(value).c_str(), nullptr, 10) : 0;
+        const unsigned long port =
+            value.size() <= 5 && !value.empty() ? std::strtoul(std::string(value).c_str(), nullptr, 10) : 0;
         into.port = port <= 65535 ? static_cast<std::uint16_t>(port) : 0;
       }
     }
@@ -447,7 +471,8 @@ bool match_expression(const re2::RE2& expression, std::string_view message, Fiel
   if (!read(expression, fields)) return false;
   Fields reversed;
   const re2::RE2 lazy("(?U:" + expression.pattern() + ")", expression.options());
-  if (fields.has_address && lazy.ok() && read(lazy, reversed) && reversed.address != fields.address) fields.has_address = false;
+  if (fields.has_address && lazy.ok() && read(lazy, reversed) && reversed.address != fields.address)
+    fields.has_address = false;
   return true;
 }
 
@@ -461,7 +486,8 @@ void Recognizer::read_message(const Program& program, std::string_view message, 
     finding.fields = fields;
     finding.detector = detector;
     finding.pattern = pattern;
-    finding.kind = pattern->if_setting.empty() || options_.settings.contains(pattern->if_setting) ? pattern->kind : Kind::harmless;
+    finding.kind =
+        pattern->if_setting.empty() || options_.settings.contains(pattern->if_setting) ? pattern->kind : Kind::harmless;
     return;
   }
 }
@@ -492,11 +518,13 @@ void Recognizer::recognize(const Header& header, Finding& finding) {
   }
   if (message.starts_with('m')) finding.repeat = unwrap_repeated(message);
   read_message(program, message, finding);
-  if (finding.pattern == nullptr && program.own && header.from_program.size() != header.message.size()) read_message(program, header.from_program, finding);
+  if (finding.pattern == nullptr && program.own && header.from_program.size() != header.message.size())
+    read_message(program, header.from_program, finding);
   finding.understood = finding.pattern != nullptr;
   if (program.named.empty()) return;
   // the line is the service's, also where an included detector read it
-  if (finding.detector == nullptr || std::find(program.named.begin(), program.named.end(), finding.detector) == program.named.end()) {
+  if (finding.detector == nullptr ||
+      std::find(program.named.begin(), program.named.end(), finding.detector) == program.named.end()) {
     finding.detector = program.named.front();
   }
 }

@@ -21,8 +21,8 @@ struct Finding {
   Kind kind = Kind::harmless;
   bool known_program = false;  ///< a detector names this program or kind of log
   bool understood = false;
-  bool ambiguous = false;      ///< several readings gave different addresses, so there is none
-  std::uint32_t repeat = 1;    ///< N of "message repeated N times"
+  bool ambiguous = false;    ///< several readings gave different addresses, so there is none
+  std::uint32_t repeat = 1;  ///< N of "message repeated N times"
   Fields fields;
 };
 
@@ -59,7 +59,7 @@ class Recognizer {
   const DetectorSet& detectors_;
   RecognizerOptions options_;
   std::vector<Candidate> candidates_;  // scratch of find_reading(), as large as the largest trie
-  std::vector<ProgramSlot> slots_;  // direct-mapped by a hash of the name
+  std::vector<ProgramSlot> slots_;     // direct-mapped by a hash of the name
   std::unordered_map<std::string, std::unique_ptr<Program>> programs_;
   std::vector<std::pair<std::vector<const Detector*>, std::unique_ptr<Trie>>> tries_;
 };

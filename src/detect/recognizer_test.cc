@@ -17,19 +17,25 @@ using testing_detect::set_of;
 using testing_detect::shipped;
 
 // A detector file with these keys and one pattern for each pair of kind and further keys.
-std::string file(std::string_view name, std::string_view keys, std::initializer_list<std::pair<std::string_view, std::string_view>> patterns) {
+std::string file(std::string_view name, std::string_view keys,
+                 std::initializer_list<std::pair<std::string_view, std::string_view>> patterns) {
   std::string text = fmt::format("version = 1\nname = '{}'\n{}\n", name, keys);
-  for (const auto& [kind, rest] : patterns) text += fmt::format("[[pattern]]\nkind = '{}'\n{}\nexamples = [{{ line = 'x' }}]\n", kind, rest);
+  for (const auto& [kind, rest] : patterns)
+    text += fmt::format("[[pattern]]\nkind = '{}'\n{}\nexamples = [{{ line = 'x' }}]\n", kind, rest);
   return text;
 }
 
 constexpr std::string_view kHead = "Nov  5 03:04:05 gate ";
 
-std::string line_of(std::string_view program, std::string_view message) { return fmt::format("{}{}[17]: {}", kHead, program, message); }
+std::string line_of(std::string_view program, std::string_view message) {
+  return fmt::format("{}{}[17]: {}", kHead, program, message);
+}
 
 TEST(Recognizer, TheFirstPatternOfTheFileHolds) {
   const DetectorSet set = set_of({file("a", "programs = ['app']",
-                                       {{"harmless", "text = 'no {:word} here'"}, {"failure", "text = 'no {:rest}'"}, {"probe", "text = 'no login here'"}})});
+                                       {{"harmless", "text = 'no {:word} here'"},
+                                        {"failure", "text = 'no {:rest}'"},
+                                        {"probe", "text = 'no login here'"}})});
   Recognizer recognizer(set, {});
   std::string scratch;
   EXPECT_EQ(find(recognizer, line_of("app", "no login here"), scratch).kind, Kind::harmless);
@@ -37,8 +43,9 @@ TEST(Recognizer, TheFirstPatternOfTheFileHolds) {
 }
 
 TEST(Recognizer, IncludedDetectorsComeBehindAndTheLineIsTheServices) {
-  const DetectorSet set = set_of({file("a", "programs = ['app']\nincludes = ['b']", {{"failure", "text = 'no {:rest}'"}}),
-                                  file("b", "any_program = true", {{"probe", "text = 'no way'"}, {"tells", "text = 'yes {:rest}'"}})});
+  const DetectorSet set =
+      set_of({file("a", "programs = ['app']\nincludes = ['b']", {{"failure", "text = 'no {:rest}'"}}),
+              file("b", "any_program = true", {{"probe", "text = 'no way'"}, {"tells", "text = 'yes {:rest}'"}})});
   Recognizer recognizer(set, {});
   std::string scratch;
   EXPECT_EQ(find(recognizer, line_of("app", "no way"), scratch).kind, Kind::failure);
@@ -76,11 +83,14 @@ TEST(Recognizer, AKnownProgramsUnknownLineIsCountedAsKnown) {
 }
 
 TEST(Recognizer, OwnProgramsReadFromTheNameOn) {
-  const DetectorSet set = set_of({file("a", "own_programs = ['imap-login']", {{"failure", "text = 'imap-login: no {:rest}'"}, {"probe", "text = 'Info: {:rest}'"}})});
+  const DetectorSet set =
+      set_of({file("a", "own_programs = ['imap-login']",
+                   {{"failure", "text = 'imap-login: no {:rest}'"}, {"probe", "text = 'Info: {:rest}'"}})});
   Recognizer recognizer(set, {});
   std::string scratch;
   EXPECT_EQ(find(recognizer, "Nov  5 03:04:05 imap-login: no x", scratch).kind, Kind::failure);
-  EXPECT_EQ(find(recognizer, "Nov  5 03:04:05 imap-login: Info: x", scratch).kind, Kind::probe);  // behind the name first
+  EXPECT_EQ(find(recognizer, "Nov  5 03:04:05 imap-login: Info: x", scratch).kind,
+            Kind::probe);  // behind the name first
   EXPECT_FALSE(find(recognizer, "Nov  5 03:04:05 gate pop3-login: no x", scratch).understood);
 }
 
@@ -89,9 +99,10 @@ TEST(Recognizer, AServiceReadsWhateverTheProgramIsCalled) {
   options.service = "sshd";
   Recognizer recognizer(shipped(), options);
   std::string scratch;
-  for (const std::string& line : {line_of("my-own-name", "Failed password for root from 192.0.2.1 port 22 ssh2"),
-                                 std::string("Failed password for root from 192.0.2.1 port 22 ssh2"),
-                                 std::string("2026-11-05T03:04:05Z auth.info: Failed password for root from 192.0.2.1 port 22 ssh2")}) {
+  for (const std::string& line :
+       {line_of("my-own-name", "Failed password for root from 192.0.2.1 port 22 ssh2"),
+        std::string("Failed password for root from 192.0.2.1 port 22 ssh2"),
+        std::string("2026-11-05T03:04:05Z auth.info: Failed password for root from 192.0.2.1 port 22 ssh2")}) {
     const Finding finding = find(recognizer, line, scratch);
     EXPECT_TRUE(finding.known_program) << line;
     EXPECT_EQ(finding.kind, Kind::failure) << line;
@@ -108,12 +119,18 @@ TEST(Recognizer, Layouts) {
     const char* detector;
     const char* address;
   };
-  for (const Case& one : {
-           Case{R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0000] "POST /wp-login.php HTTP/1.1" 200 5120 "-" "x")", "http-access", "192.0.2.1"},
-           Case{"[Thu Nov 05 03:04:05.1 2026] [auth_basic:error] [pid 1:tid 2] [client 192.0.2.1:5] AH01618: user anna not found: /", "apache-auth", "192.0.2.1"},
-           Case{R"(2026/11/05 03:04:05 [error] 17#0: *3 user "anna" was not found in "/x", client: 192.0.2.1, server: s, request: "GET / HTTP/1.1", host: "h")", "nginx-auth", "192.0.2.1"},
-           Case{R"(Thu Nov  5 03:04:05 2026 [pid 17] [anna] FAIL LOGIN: Client "192.0.2.1")", "vsftpd", "192.0.2.1"},
-       }) {
+  for (
+      const Case& one : {
+          Case{R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0000] "POST /wp-login.php HTTP/1.1" 200 5120 "-" "x")",
+               "http-access", "192.0.2.1"},
+          Case{"[Thu Nov 05 03:04:05.1 2026] [auth_basic:error] [pid 1:tid 2] [client 192.0.2.1:5] AH01618: user anna "
+               "not found: /",
+               "apache-auth", "192.0.2.1"},
+          Case{
+              R"(2026/11/05 03:04:05 [error] 17#0: *3 user "anna" was not found in "/x", client: 192.0.2.1, server: s, request: "GET / HTTP/1.1", host: "h")",
+              "nginx-auth", "192.0.2.1"},
+          Case{R"(Thu Nov  5 03:04:05 2026 [pid 17] [anna] FAIL LOGIN: Client "192.0.2.1")", "vsftpd", "192.0.2.1"},
+      }) {
     std::string scratch;
     const Finding finding = find(recognizer, one.line, scratch);
     ASSERT_TRUE(finding.understood) << one.line;
@@ -126,10 +143,14 @@ TEST(Recognizer, Layouts) {
 TEST(Recognizer, ABareLineOfAContainerIsReadByAllThatFit) {
   Recognizer recognizer(shipped(), {});
   std::string scratch;
-  const Finding docker = find(recognizer, R"({"log":"Failed password for root from 192.0.2.1 port 22 ssh2\n","stream":"stderr","time":"2026-11-05T03:04:05Z"})", scratch);
+  const Finding docker = find(
+      recognizer,
+      R"({"log":"Failed password for root from 192.0.2.1 port 22 ssh2\n","stream":"stderr","time":"2026-11-05T03:04:05Z"})",
+      scratch);
   EXPECT_EQ(address_of(docker), "192.0.2.1");
   EXPECT_EQ(docker.detector->name, "sshd");
-  const Finding cri = find(recognizer, "2026-11-05T03:04:05.1Z stderr F Failed password for root from 192.0.2.1 port 22 ssh2", scratch);
+  const Finding cri =
+      find(recognizer, "2026-11-05T03:04:05.1Z stderr F Failed password for root from 192.0.2.1 port 22 ssh2", scratch);
   EXPECT_EQ(address_of(cri), "192.0.2.1");
   // outside a container such a line has no sender, and nobody reads it
   EXPECT_FALSE(find(recognizer, "Failed password for root from 192.0.2.1 port 22 ssh2", scratch).understood);
@@ -142,12 +163,13 @@ TEST(Recognizer, RepeatedLines) {
     std::uint32_t repeat;
     bool understood;
   };
-  for (const Case& one : {Case{"message repeated 7 times: [ Failed password for root from 192.0.2.1 port 22 ssh2]", 7, true},
-                          Case{"message repeated 2 times: [Failed password for root from 192.0.2.1 port 22 ssh2 ]", 2, true},
-                          Case{"message repeated 0 times: [ Failed password for root from 192.0.2.1 port 22 ssh2]", 1, false},
-                          Case{"message repeated 9999999 times: [ Failed password for root from 192.0.2.1 port 22 ssh2]", 1, false},
-                          Case{"message repeated 7 times: [ Failed password for root from 192.0.2.1 port 22 ssh2", 1, false},
-                          Case{"message repeated 7 times: []", 7, false}, Case{"message repeated", 1, false}}) {
+  for (const Case& one :
+       {Case{"message repeated 7 times: [ Failed password for root from 192.0.2.1 port 22 ssh2]", 7, true},
+        Case{"message repeated 2 times: [Failed password for root from 192.0.2.1 port 22 ssh2 ]", 2, true},
+        Case{"message repeated 0 times: [ Failed password for root from 192.0.2.1 port 22 ssh2]", 1, false},
+        Case{"message repeated 9999999 times: [ Failed password for root from 192.0.2.1 port 22 ssh2]", 1, false},
+        Case{"message repeated 7 times: [ Failed password for root from 192.0.2.1 port 22 ssh2", 1, false},
+        Case{"message repeated 7 times: []", 7, false}, Case{"message repeated", 1, false}}) {
     std::string scratch;
     const Finding finding = find(recognizer, line_of("sshd", one.message), scratch);
     EXPECT_EQ(finding.understood, one.understood) << one.message;
@@ -157,9 +179,10 @@ TEST(Recognizer, RepeatedLines) {
 
 TEST(Recognizer, AmbiguousLinesGiveNoAddress) {
   constexpr std::string_view kAnchored = "anchor = 'last'\nreason = 'r'\nforged = { line = 'x', address = '' }";
-  const DetectorSet set = set_of({file("a", "programs = ['app']",
-                                       {{"failure", fmt::format("text = 'no {{account}} from {{address}}'\n{}", kAnchored)},
-                                        {"failure", "text = 'no {account:word} from {address} for {:rest}'"}})});
+  const DetectorSet set =
+      set_of({file("a", "programs = ['app']",
+                   {{"failure", fmt::format("text = 'no {{account}} from {{address}}'\n{}", kAnchored)},
+                    {"failure", "text = 'no {account:word} from {address} for {:rest}'"}})});
   Recognizer recognizer(set, {});
   std::string scratch;
   EXPECT_EQ(address_of(find(recognizer, line_of("app", "no anna from 192.0.2.1"), scratch)), "192.0.2.1");
@@ -181,9 +204,10 @@ TEST(Recognizer, SettingsDecideWhetherALineCounts) {
 }
 
 TEST(Recognizer, RegexPatterns) {
-  const DetectorSet set = set_of({file("a", "programs = ['app']",
-                                       {{"failure", "regex = 'no (?P<account>.*) from (?P<address>\\S+) port (?P<port>\\d+) (?P<extra>.*)'"},
-                                        {"probe", "text = 'no template first{:rest}'"}})});
+  const DetectorSet set = set_of(
+      {file("a", "programs = ['app']",
+            {{"failure", "regex = 'no (?P<account>.*) from (?P<address>\\S+) port (?P<port>\\d+) (?P<extra>.*)'"},
+             {"probe", "text = 'no template first{:rest}'"}})});
   Recognizer recognizer(set, {});
   std::string scratch;
   const std::string line = line_of("app", "no anna from 192.0.2.1 port 22 x");
@@ -194,7 +218,9 @@ TEST(Recognizer, RegexPatterns) {
   EXPECT_EQ(finding.fields.port, 22);
   EXPECT_EQ(finding.fields.extra, "x");
   // the leftmost and the rightmost reading differ
-  EXPECT_EQ(address_of(find(recognizer, line_of("app", "no a from 203.0.113.66 port 1 y from 192.0.2.1 port 22 x"), scratch)), "");
+  EXPECT_EQ(
+      address_of(find(recognizer, line_of("app", "no a from 203.0.113.66 port 1 y from 192.0.2.1 port 22 x"), scratch)),
+      "");
   // what stands where the address should is none
   const Finding name = find(recognizer, line_of("app", "no anna from host.example.com port 99999 x"), scratch);
   EXPECT_TRUE(name.understood);
@@ -209,7 +235,10 @@ TEST(Recognizer, AFindingHoldsNothingOfTheLineBefore) {
   Recognizer recognizer(shipped(), {});
   std::string scratch;
   Finding finding;
-  recognizer.recognize(split_header(line_of("sshd", "message repeated 7 times: [ Failed password for root from 192.0.2.1 port 22 ssh2]"), scratch), finding);
+  recognizer.recognize(
+      split_header(line_of("sshd", "message repeated 7 times: [ Failed password for root from 192.0.2.1 port 22 ssh2]"),
+                   scratch),
+      finding);
   for (const std::string& line : {line_of("cron", "x"), line_of("sshd", "~"), line_of("sshd", "Did not")}) {
     recognizer.recognize(split_header(line, scratch), finding);
     EXPECT_FALSE(finding.understood) << line;
@@ -221,7 +250,8 @@ TEST(Recognizer, AFindingHoldsNothingOfTheLineBefore) {
 TEST(Recognizer, ManyProgramsDoNotGrowItForEver) {
   Recognizer recognizer(shipped(), {});
   std::string scratch;
-  for (int i = 0; i < 20'000; ++i) EXPECT_FALSE(find(recognizer, line_of(fmt::format("prog{}", i), "x"), scratch).known_program);
+  for (int i = 0; i < 20'000; ++i)
+    EXPECT_FALSE(find(recognizer, line_of(fmt::format("prog{}", i), "x"), scratch).known_program);
   EXPECT_TRUE(find(recognizer, line_of("sshd", "x"), scratch).known_program);
 }
 

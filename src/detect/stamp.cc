@@ -89,7 +89,8 @@ struct Cursor {
 
 std::optional<LocalInstant> day_of(int year, unsigned month, int day) {
   using namespace std::chrono;
-  const year_month_day date(std::chrono::year(year), std::chrono::month(month), std::chrono::day(static_cast<unsigned>(day)));
+  const year_month_day date(std::chrono::year(year), std::chrono::month(month),
+                            std::chrono::day(static_cast<unsigned>(day)));
   if (!date.ok()) return std::nullopt;
   return LocalInstant(local_days(date));
 }
@@ -98,7 +99,8 @@ Instant as_utc(LocalInstant local) { return Instant(local.time_since_epoch()); }
 
 }  // namespace
 
-SourceClock::SourceClock(TimeZone zone, std::optional<int> year, Instant newest) : zone_(std::move(zone)), year_(year), newest_(newest) {}
+SourceClock::SourceClock(TimeZone zone, std::optional<int> year, Instant newest)
+    : zone_(std::move(zone)), year_(year), newest_(newest) {}
 
 void SourceClock::new_day(const Header& header, std::uint64_t day_text) {
   day_text_ = day_text;
@@ -183,7 +185,8 @@ std::optional<Instant> SourceClock::time_of(const Header& header) {
       return to_utc(*date + time);
     }
     case StampKind::calendar: {
-      if (cursor.text.size() > 4 && cursor.text[3] == ' ' && !is_digit(cursor.text[4]) && cursor.text[4] != ' ') cursor.text.remove_prefix(4);
+      if (cursor.text.size() > 4 && cursor.text[3] == ' ' && !is_digit(cursor.text[4]) && cursor.text[4] != ' ')
+        cursor.text.remove_prefix(4);
       const unsigned month = cursor.month();
       cursor.blanks();
       const int day = cursor.number(1, 2);

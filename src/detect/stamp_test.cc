@@ -105,8 +105,10 @@ TEST(Stamp, ASourceAnHourOff) {
   const Texts stamps = {"Nov  5 03:04:05", "2026-11-05T03:04:05", "2026-11-05T03:04:05Z"};
   EXPECT_EQ(times_in("UTC", stamps), (Texts{"2026-11-05T03:04:05Z", "2026-11-05T03:04:05Z", "2026-11-05T03:04:05Z"}));
   // the zone of the source counts only where the stamp does not say its own
-  EXPECT_EQ(times_in("+01:00", stamps), (Texts{"2026-11-05T02:04:05Z", "2026-11-05T02:04:05Z", "2026-11-05T03:04:05Z"}));
-  EXPECT_EQ(times_in("Europe/Stockholm", stamps), (Texts{"2026-11-05T02:04:05Z", "2026-11-05T02:04:05Z", "2026-11-05T03:04:05Z"}));
+  EXPECT_EQ(times_in("+01:00", stamps),
+            (Texts{"2026-11-05T02:04:05Z", "2026-11-05T02:04:05Z", "2026-11-05T03:04:05Z"}));
+  EXPECT_EQ(times_in("Europe/Stockholm", stamps),
+            (Texts{"2026-11-05T02:04:05Z", "2026-11-05T02:04:05Z", "2026-11-05T03:04:05Z"}));
 }
 
 TEST(Stamp, ClocksSetForward) {
@@ -117,10 +119,10 @@ TEST(Stamp, ClocksSetForward) {
 }
 
 TEST(Stamp, ClocksSetBack) {
-  EXPECT_EQ(times_in("Europe/Stockholm", {"Oct 25 01:59:00", "Oct 25 02:10:00", "Oct 25 02:50:00", "Oct 25 02:05:00", "Oct 25 02:40:00",
-                                          "Oct 25 02:55:00", "Oct 25 03:00:00"}),
-            (Texts{"2026-10-24T23:59:00Z", "2026-10-25T00:10:00Z", "2026-10-25T00:50:00Z", "2026-10-25T01:05:00Z", "2026-10-25T01:40:00Z",
-                   "2026-10-25T01:55:00Z", "2026-10-25T02:00:00Z"}));
+  EXPECT_EQ(times_in("Europe/Stockholm", {"Oct 25 01:59:00", "Oct 25 02:10:00", "Oct 25 02:50:00", "Oct 25 02:05:00",
+                                          "Oct 25 02:40:00", "Oct 25 02:55:00", "Oct 25 03:00:00"}),
+            (Texts{"2026-10-24T23:59:00Z", "2026-10-25T00:10:00Z", "2026-10-25T00:50:00Z", "2026-10-25T01:05:00Z",
+                   "2026-10-25T01:40:00Z", "2026-10-25T01:55:00Z", "2026-10-25T02:00:00Z"}));
 }
 
 TEST(Stamp, ALittleOutOfOrderIsNoClockChange) {
@@ -134,12 +136,15 @@ TEST(Stamp, OutOfOrderStaysAsWritten) {
 }
 
 TEST(Stamp, NewYearRaisesTheYear) {
-  EXPECT_EQ(times(SourceClock(TimeZone(), 2025, kNow), {"Dec 31 23:59:59", "Jan  1 00:00:01", "Jul  1 00:00:00", "Dec 31 00:00:00", "Jan  1 00:00:00"}),
-            (Texts{"2025-12-31T23:59:59Z", "2026-01-01T00:00:01Z", "2026-07-01T00:00:00Z", "2026-12-31T00:00:00Z", "2027-01-01T00:00:00Z"}));
+  EXPECT_EQ(times(SourceClock(TimeZone(), 2025, kNow),
+                  {"Dec 31 23:59:59", "Jan  1 00:00:01", "Jul  1 00:00:00", "Dec 31 00:00:00", "Jan  1 00:00:00"}),
+            (Texts{"2025-12-31T23:59:59Z", "2026-01-01T00:00:01Z", "2026-07-01T00:00:00Z", "2026-12-31T00:00:00Z",
+                   "2027-01-01T00:00:00Z"}));
 }
 
 TEST(Stamp, NewYearLowersItForAStragglerAndRaisesItAgain) {
-  EXPECT_EQ(times(SourceClock(TimeZone(), 2025, kNow), {"Dec 31 23:59:58", "Jan  1 00:00:01", "Dec 31 23:59:59", "Jan  1 00:00:02"}),
+  EXPECT_EQ(times(SourceClock(TimeZone(), 2025, kNow),
+                  {"Dec 31 23:59:58", "Jan  1 00:00:01", "Dec 31 23:59:59", "Jan  1 00:00:02"}),
             (Texts{"2025-12-31T23:59:58Z", "2026-01-01T00:00:01Z", "2025-12-31T23:59:59Z", "2026-01-01T00:00:02Z"}));
 }
 
@@ -149,8 +154,9 @@ TEST(Stamp, FirstStampTakesTheNewestYearNoLaterThanTheFilesTimePlusADay) {
     const char* stamp;
     const char* utc;
   };
-  for (const Case& one : {Case{"Dec 31 12:00:00", "2025-12-31T12:00:00Z"}, Case{"Jan  1 12:00:00", "2026-01-01T12:00:00Z"},
-                          Case{"Jan  3 00:00:00", "2026-01-03T00:00:00Z"}, Case{"Jan  4 00:00:00", "2025-01-04T00:00:00Z"}}) {
+  for (const Case& one :
+       {Case{"Dec 31 12:00:00", "2025-12-31T12:00:00Z"}, Case{"Jan  1 12:00:00", "2026-01-01T12:00:00Z"},
+        Case{"Jan  3 00:00:00", "2026-01-03T00:00:00Z"}, Case{"Jan  4 00:00:00", "2025-01-04T00:00:00Z"}}) {
     EXPECT_EQ(times(SourceClock(TimeZone(), std::nullopt, file), {one.stamp}), Texts{one.utc});
   }
 }
@@ -167,11 +173,13 @@ TEST(Stamp, TwentyNinthOfFebruary) {
   EXPECT_EQ(times(SourceClock(TimeZone(), 2024, kNow), {"Feb 28 12:00:00", "Feb 29 12:00:00", "Mar  1 12:00:00"}),
             (Texts{"2024-02-28T12:00:00Z", "2024-02-29T12:00:00Z", "2024-03-01T12:00:00Z"}));
   // --year names one that has none: the day behind the 28th is 1 March
-  EXPECT_EQ(times(SourceClock(TimeZone(), 2023, kNow), {"Feb 28 12:00:00", "Feb 29 12:00:00"}), (Texts{"2023-02-28T12:00:00Z", "2023-03-01T12:00:00Z"}));
+  EXPECT_EQ(times(SourceClock(TimeZone(), 2023, kNow), {"Feb 28 12:00:00", "Feb 29 12:00:00"}),
+            (Texts{"2023-02-28T12:00:00Z", "2023-03-01T12:00:00Z"}));
 }
 
 TEST(Stamp, ABrokenDayDoesNotSpoilTheNext) {
-  EXPECT_EQ(times(SourceClock(TimeZone(), 2026, kNow), {"Nov  5 03:04:05", "Nov 99 03:04:05", "Xyz  5 03:04:05", "Nov  6 03:04:05"}),
+  EXPECT_EQ(times(SourceClock(TimeZone(), 2026, kNow),
+                  {"Nov  5 03:04:05", "Nov 99 03:04:05", "Xyz  5 03:04:05", "Nov  6 03:04:05"}),
             (Texts{"2026-11-05T03:04:05Z", "", "", "2026-11-06T03:04:05Z"}));
 }
 

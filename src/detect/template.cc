@@ -22,7 +22,8 @@ ByteSet bytes_of(std::string_view bytes) {
 
 ByteSet range(char from, char to) {
   ByteSet set;
-  for (int c = static_cast<unsigned char>(from); c <= static_cast<unsigned char>(to); ++c) set.set(static_cast<std::size_t>(c));
+  for (int c = static_cast<unsigned char>(from); c <= static_cast<unsigned char>(to); ++c)
+    set.set(static_cast<std::size_t>(c));
   return set;
 }
 
@@ -131,8 +132,10 @@ struct Parser {
     bool set = false;
     while (!done() && (text[at] != '}' || set)) {
       if (text[at] == '[') set = true;
-      if (text[at] == '\\' && at + 1 < text.size()) body += text[at++];
-      else if (text[at] == ']') set = false;
+      if (text[at] == '\\' && at + 1 < text.size())
+        body += text[at++];
+      else if (text[at] == ']')
+        set = false;
       body += text[at++];
     }
     Step step;
@@ -160,15 +163,18 @@ struct Parser {
                                                     {"session", Slot::session, "token"}}};
     const auto* known = std::find_if(kNames.begin(), kNames.end(), [&](const Name& n) { return n.name == name; });
     if (known == kNames.end()) {
-      error = fmt::format("has an unknown field {{{}}}; there are address, port, account, extra, count, service, session", name);
+      error = fmt::format(
+          "has an unknown field {{{}}}; there are address, port, account, extra, count, service, session", name);
       return step;
     }
     step.slot = known->slot;
     if (type.empty()) type = known->type;
     set_type(step, type);
     if (step.type == FieldType::set) prepare_set(step);
-    const bool address_type = step.type == FieldType::address || step.type == FieldType::endpoint || step.type == FieldType::peer;
-    if (error.empty() && step.slot == Slot::address && !address_type) error = "reads {address} with a type that is none of address, endpoint, peer";
+    const bool address_type =
+        step.type == FieldType::address || step.type == FieldType::endpoint || step.type == FieldType::peer;
+    if (error.empty() && step.slot == Slot::address && !address_type)
+      error = "reads {address} with a type that is none of address, endpoint, peer";
     return step;
   }
 
@@ -200,7 +206,10 @@ struct Parser {
       }
       step.set = byte_set(type.substr(1, type.size() - 2));
     } else {
-      error = fmt::format("has a field of unknown type '{}'; there are address, endpoint, peer, number, word, token, request, open, rest and [...]", type);
+      error = fmt::format(
+          "has a field of unknown type '{}'; there are address, endpoint, peer, number, word, token, request, open, "
+          "rest and [...]",
+          type);
     }
   }
 
@@ -306,7 +315,8 @@ ByteSet edge(const std::vector<Step>& steps, std::size_t from, bool backwards, b
       fields_touch = true;
       return set;
     }
-    for (const auto& branch : step.branches) set |= edge(branch, backwards ? branch.size() - 1 : 0, backwards, fields_touch);
+    for (const auto& branch : step.branches)
+      set |= edge(branch, backwards ? branch.size() - 1 : 0, backwards, fields_touch);
     if (!step.may_miss) return set;
   }
   return set;
@@ -319,18 +329,21 @@ std::string check_closed(const std::vector<Step>& steps, bool backwards) {
       if (auto problem = check_closed(branch, backwards); !problem.empty()) return problem;
     }
     if (step.kind != Step::Kind::field || is_open(step)) continue;
-    if (backwards && step.type == FieldType::request) return "reads a {request} from the right; it must stand before the open field, or the anchor be first";
+    if (backwards && step.type == FieldType::request)
+      return "reads a {request} from the right; it must stand before the open field, or the anchor be first";
     bool touch = false;
     const ByteSet beside = edge(steps, backwards ? i - 1 : i + 1, backwards, touch);
     if (touch) return "has two fields that touch; put a literal between them";
-    if ((beside & taken(step)).any()) return "has a field whose bytes include the beginning of what follows; give it a narrower type such as [^,]";
+    if ((beside & taken(step)).any())
+      return "has a field whose bytes include the beginning of what follows; give it a narrower type such as [^,]";
   }
   return {};
 }
 
 std::string check(Reading& reading, Anchor anchor) {
   auto& steps = reading.steps;
-  if (steps.empty() || steps.front().kind != Step::Kind::literal) return "must begin with a literal, so that a line is found by its first word";
+  if (steps.empty() || steps.front().kind != Step::Kind::literal)
+    return "must begin with a literal, so that a line is found by its first word";
   reading.prefix = steps.front().text;
   std::vector<std::size_t> opens;
   std::size_t address = Reading::kNoPivot;
@@ -340,22 +353,29 @@ std::string check(Reading& reading, Anchor anchor) {
     if (address != Reading::kNoPivot) return "reads {address} twice";
     address = i;
   }
-  const auto before = static_cast<std::size_t>(std::count_if(opens.begin(), opens.end(), [&](std::size_t i) { return address != Reading::kNoPivot && i < address; }));
+  const auto before = static_cast<std::size_t>(std::count_if(
+      opens.begin(), opens.end(), [&](std::size_t i) { return address != Reading::kNoPivot && i < address; }));
   const std::size_t after = opens.size() - before;
   if (address != Reading::kNoPivot && before > 0) {
-    if (after > 0) return "has open fields on both sides of the address: whoever writes them could move it. Split the pattern, with a closed account in one of them";
+    if (after > 0)
+      return "has open fields on both sides of the address: whoever writes them could move it. Split the pattern, with "
+             "a closed account in one of them";
     if (anchor == Anchor::none) {
-      return "has an open field before the address, so a forged line has a leftmost and a rightmost reading: name anchor = \"first\" or \"last\", the reason and a forged example";
+      return "has an open field before the address, so a forged line has a leftmost and a rightmost reading: name "
+             "anchor = \"first\" or \"last\", the reason and a forged example";
     }
-    if (anchor == Anchor::first && before > 1) return "has two open fields before the address; with anchor = \"first\" there may be one";
+    if (anchor == Anchor::first && before > 1)
+      return "has two open fields before the address; with anchor = \"first\" there may be one";
     reading.open_before_address = true;
     reading.anchor = anchor;
   }
   for (std::size_t n = 0; n < opens.size(); ++n) {
     const std::size_t i = opens[n];
     const bool last = n + 1 == opens.size();
-    if (i + 1 < steps.size() && steps[i + 1].kind == Step::Kind::field) return "has two fields that touch; put a literal between them";
-    if ((!last || reading.anchor == Anchor::first) && (i + 1 >= steps.size() || steps[i + 1].kind != Step::Kind::literal)) {
+    if (i + 1 < steps.size() && steps[i + 1].kind == Step::Kind::field)
+      return "has two fields that touch; put a literal between them";
+    if ((!last || reading.anchor == Anchor::first) &&
+        (i + 1 >= steps.size() || steps[i + 1].kind != Step::Kind::literal)) {
       return "has an open field without a literal behind it";
     }
   }
@@ -371,14 +391,19 @@ std::string check(Reading& reading, Anchor anchor) {
 Result<std::vector<Reading>> compile_template(std::string_view text, Anchor anchor) {
   Parser parser{text, 0, {}};
   const std::vector<Step> tree = parser.sequence(0);
-  if (parser.error.empty() && !parser.done()) parser.error = fmt::format("has a {} that closes nothing; write \\{} for a literal one", text[parser.at], text[parser.at]);
+  if (parser.error.empty() && !parser.done())
+    parser.error =
+        fmt::format("has a {} that closes nothing; write \\{} for a literal one", text[parser.at], text[parser.at]);
   if (!parser.error.empty()) return fail(ErrorKind::invalid, "the template " + parser.error);
   std::vector<Reading> readings;
   for (auto& flat : multiply(tree, true)) {
-    if (readings.size() >= kMostReadings) return fail(ErrorKind::invalid, fmt::format("the template stands for more than {} readings; split the pattern", kMostReadings));
+    if (readings.size() >= kMostReadings)
+      return fail(ErrorKind::invalid,
+                  fmt::format("the template stands for more than {} readings; split the pattern", kMostReadings));
     Reading reading;
     reading.steps = std::move(flat);
-    if (auto problem = check(reading, anchor); !problem.empty()) return fail(ErrorKind::invalid, "the template " + problem);
+    if (auto problem = check(reading, anchor); !problem.empty())
+      return fail(ErrorKind::invalid, "the template " + problem);
     readings.push_back(std::move(reading));
   }
   return readings;

@@ -34,12 +34,12 @@ struct Step {
   enum class Kind : std::uint8_t { literal, field, group } kind = Kind::literal;
   FieldType type = FieldType::set;
   Slot slot = Slot::none;
-  bool may_miss = false;     ///< group: may be absent; field: may be empty
-  bool keeps = false;        ///< group: some field in it is kept
-  std::string text;          ///< literal
-  ByteSet set;               ///< of a set field
+  bool may_miss = false;                   ///< group: may be absent; field: may be empty
+  bool keeps = false;                      ///< group: some field in it is kept
+  std::string text;                        ///< literal
+  ByteSet set;                             ///< of a set field
   std::shared_ptr<const ByteTable> table;  ///< the same bytes
-  bool all_but = false;      ///< the set lacks one or two bytes only: these
+  bool all_but = false;                    ///< the set lacks one or two bytes only: these
   char stop = 0;
   char other_stop = 0;
   std::vector<std::vector<Step>> branches;
@@ -78,7 +78,8 @@ struct Fields {
 [[nodiscard]] bool match(const Reading& reading, std::string_view message, Fields& fields);
 
 /// The same for one whose beginning is known to fit: all steps before `step`, and so many bytes of that literal, end at `at`.
-[[nodiscard]] bool match_rest(const Reading& reading, std::size_t step, std::size_t bytes, const char* at, const char* end, Fields& fields);
+[[nodiscard]] bool match_rest(const Reading& reading, std::size_t step, std::size_t bytes, const char* at,
+                              const char* end, Fields& fields);
 
 /// The end of the closed field at `at`; null: it does not fit.
 [[nodiscard]] const char* skip_field(const Step& step, const char* at, const char* end);

@@ -17,8 +17,9 @@ constexpr int kMostTries = 32;
 constexpr std::array<bool, 256> kPlain = [] {
   std::array<bool, 256> table{};
   for (int c = 0; c < 256; ++c) {
-    table[static_cast<std::size_t>(c)] = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-' ||
-                                         c == '.' || c == '@' || c == '+' || c == '$' || c == '\\';
+    table[static_cast<std::size_t>(c)] = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                                         c == '_' || c == '-' || c == '.' || c == '@' || c == '+' || c == '$' ||
+                                         c == '\\';
   }
   return table;
 }();
@@ -29,8 +30,8 @@ constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr std::array<bool, 256> kNameBytes = [] {
   std::array<bool, 256> table{};
   for (int c = 0; c < 256; ++c) {
-    table[static_cast<std::size_t>(c)] = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == ':' ||
-                                         c == '%' || c == '_' || c == '-';
+    table[static_cast<std::size_t>(c)] = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                                         c == '.' || c == ':' || c == '%' || c == '_' || c == '-';
   }
   return table;
 }();
@@ -116,7 +117,8 @@ std::size_t read_peer(const Step& step, std::string_view text, Fields& fields) {
   std::size_t length = read_address(text, address);
   if (length != 0) {
     keep_address(step, address, fields);
-    if (step.type == FieldType::endpoint && address.is_v4() && length + 1 < text.size() && text[length] == ':' && is_digit(text[length + 1])) {
+    if (step.type == FieldType::endpoint && address.is_v4() && length + 1 < text.size() && text[length] == ':' &&
+        is_digit(text[length + 1])) {
       const std::size_t start = ++length;
       while (length < text.size() && length - start < 5 && is_digit(text[length])) ++length;
       if (step.slot == Slot::address) keep(Slot::port, text.substr(start, length - start), fields);
@@ -156,7 +158,8 @@ const char* forward_field(const Step& step, const char* at, const char* end, Fie
       // nginx and Apache take the first " HTTP/d.d" for the end of the request line, and refuse what follows it
       const std::string_view text = between(at, end);
       const std::size_t version = text.find(" HTTP/");
-      if (version == std::string_view::npos || version + 7 > text.size() || !is_digit(text[version + 6])) return nullptr;
+      if (version == std::string_view::npos || version + 7 > text.size() || !is_digit(text[version + 6]))
+        return nullptr;
       std::size_t length = version + 7;
       if (length + 1 < text.size() && text[length] == '.' && is_digit(text[length + 1])) length += 2;
       keep(step.slot, text.substr(0, length), fields);
@@ -187,13 +190,16 @@ const char* forward(const Step* step, const Step* last, const char* at, const ch
   for (; step != last; ++step) {
     switch (step->kind) {
       case Step::Kind::literal:
-        if (static_cast<std::size_t>(end - at) < step->text.size() || !equal_bytes(at, step->text.data(), step->text.size())) return nullptr;
+        if (static_cast<std::size_t>(end - at) < step->text.size() ||
+            !equal_bytes(at, step->text.data(), step->text.size()))
+          return nullptr;
         at += step->text.size();
         break;
       case Step::Kind::field:
         if (step->type == FieldType::open) {  // up to the first place of the literal behind it
           const std::string_view literal = step[1].text;
-          const auto* to = static_cast<const char*>(memmem(at, static_cast<std::size_t>(end - at), literal.data(), literal.size()));
+          const auto* to =
+              static_cast<const char*>(memmem(at, static_cast<std::size_t>(end - at), literal.data(), literal.size()));
           if (to == nullptr) return nullptr;
           keep_open(*step, between(at, to), fields);
           at = to;
@@ -221,8 +227,11 @@ const char* backward_field(const Step& step, const char* begin, const char* at, 
     case FieldType::address:
     case FieldType::endpoint:
     case FieldType::peer: {
-      while (from > begin && (is_name_byte(from[-1]) || (step.type == FieldType::endpoint && (from[-1] == '[' || from[-1] == ']')))) --from;
-      if (from == at || read_peer(step, between(from, at), fields) != static_cast<std::size_t>(at - from)) return nullptr;
+      while (from > begin &&
+             (is_name_byte(from[-1]) || (step.type == FieldType::endpoint && (from[-1] == '[' || from[-1] == ']'))))
+        --from;
+      if (from == at || read_peer(step, between(from, at), fields) != static_cast<std::size_t>(at - from))
+        return nullptr;
       return from;
     }
     case FieldType::number:
@@ -252,7 +261,9 @@ const char* backward(const Step* first, const Step* step, const char* begin, con
     --step;
     switch (step->kind) {
       case Step::Kind::literal:
-        if (static_cast<std::size_t>(at - begin) < step->text.size() || !equal_bytes(at - step->text.size(), step->text.data(), step->text.size())) return nullptr;
+        if (static_cast<std::size_t>(at - begin) < step->text.size() ||
+            !equal_bytes(at - step->text.size(), step->text.data(), step->text.size()))
+          return nullptr;
         at -= step->text.size();
         break;
       case Step::Kind::field:
@@ -280,7 +291,8 @@ bool match_first(const Reading& reading, const char* at, const char* end, Fields
   const Fields before = fields;
   const char* from = at;
   for (int tries = 0; tries < kMostTries; ++tries) {
-    const auto* to = static_cast<const char*>(memmem(from, static_cast<std::size_t>(end - from), literal.data(), literal.size()));
+    const auto* to =
+        static_cast<const char*>(memmem(from, static_cast<std::size_t>(end - from), literal.data(), literal.size()));
     if (to == nullptr) return false;
     if (forward(steps + reading.pivot + 1, last, to, end, fields) == end) {
       keep_open(pivot, between(at, to), fields);
@@ -304,16 +316,20 @@ const char* skip_field(const Step& step, const char* at, const char* end) {
 }
 
 bool holds_odd_bytes(const Fields& fields) {
-  return std::any_of(fields.open.begin(), fields.open.end(), [](char c) { return !kPlain[static_cast<unsigned char>(c)]; });
+  return std::any_of(fields.open.begin(), fields.open.end(),
+                     [](char c) { return !kPlain[static_cast<unsigned char>(c)]; });
 }
 
-bool match_rest(const Reading& reading, std::size_t step, std::size_t bytes, const char* at, const char* end, Fields& fields) {
+bool match_rest(const Reading& reading, std::size_t step, std::size_t bytes, const char* at, const char* end,
+                Fields& fields) {
   const Step* const steps = reading.steps.data();
   const Step* const last = steps + reading.steps.size();
   const Step* begin = steps + step;
   if (bytes > 0) {
     const std::string& text = begin->text;
-    if (static_cast<std::size_t>(end - at) < text.size() - bytes || !equal_bytes(at, text.data() + bytes, text.size() - bytes)) return false;
+    if (static_cast<std::size_t>(end - at) < text.size() - bytes ||
+        !equal_bytes(at, text.data() + bytes, text.size() - bytes))
+      return false;
     at += text.size() - bytes;
     ++begin;
   }
@@ -336,7 +352,8 @@ std::vector<IpAddress> possible_addresses(const Reading& reading, std::string_vi
   std::vector<IpAddress> all;
   const auto add = [&](const Reading& one) {
     Fields fields;
-    if (match(one, message, fields) && fields.has_address && (all.empty() || all.front() != fields.address)) all.push_back(fields.address);
+    if (match(one, message, fields) && fields.has_address && (all.empty() || all.front() != fields.address))
+      all.push_back(fields.address);
   };
   add(reading);
   if (reading.open_before_address) {

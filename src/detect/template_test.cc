@@ -27,7 +27,9 @@ std::optional<Fields> read(const std::vector<Reading>& readings, std::string_vie
   return std::nullopt;
 }
 
-std::string address_of(const std::optional<Fields>& fields) { return fields && fields->has_address ? fields->address.to_string() : ""; }
+std::string address_of(const std::optional<Fields>& fields) {
+  return fields && fields->has_address ? fields->address.to_string() : "";
+}
 
 TEST(Template, Fits) {
   struct Case {
@@ -90,8 +92,11 @@ TEST(Template, Fits) {
 }
 
 TEST(Template, KeepsWhatItNames) {
-  const auto readings = compiled("Failed {extra} for [invalid user ]{account} from {address} port {port}[ x{count}][ s={session}][ of {service}]", Anchor::last);
-  const auto fields = read(readings, "Failed password for invalid user anna from 192.0.2.1 port 40022 x3 s=a+b of imap");
+  const auto readings = compiled(
+      "Failed {extra} for [invalid user ]{account} from {address} port {port}[ x{count}][ s={session}][ of {service}]",
+      Anchor::last);
+  const auto fields =
+      read(readings, "Failed password for invalid user anna from 192.0.2.1 port 40022 x3 s=a+b of imap");
   ASSERT_TRUE(fields);
   EXPECT_EQ(fields->extra, "password");
   EXPECT_EQ(fields->account, "anna");
@@ -162,14 +167,16 @@ TEST(Template, FieldsBehindTheOpenOneAreReadFromTheRight) {
 }
 
 TEST(Template, SeveralOpenFieldsAreSplitAtTheFirstPlaceOfTheLiteralBetween) {
-  const auto fields = read(compiled("a {:open} for {account} from {address}", Anchor::last), "a b c for d for e from 192.0.2.1");
+  const auto fields =
+      read(compiled("a {:open} for {account} from {address}", Anchor::last), "a b c for d for e from 192.0.2.1");
   ASSERT_TRUE(fields);
   EXPECT_EQ(fields->account, "d for e");
 }
 
 TEST(Template, ARequestEndsWhereTheServerEndsIt) {
-  const auto fields = read(compiled(R"(client {address}, request: "{:request}", host: "{:rest})"),
-                           R"(client 192.0.2.1, request: "GET /x HTTP/1.1", host: "a", request: "GET / HTTP/1.0", host: "b")");
+  const auto fields =
+      read(compiled(R"(client {address}, request: "{:request}", host: "{:rest})"),
+           R"(client 192.0.2.1, request: "GET /x HTTP/1.1", host: "a", request: "GET / HTTP/1.0", host: "b")");
   EXPECT_EQ(address_of(fields), "192.0.2.1");
 }
 
@@ -182,8 +189,8 @@ TEST(Template, PossibleAddressesAreBothReadings) {
 }
 
 TEST(Template, RenderMakesAMessageThatFits) {
-  for (const char* text : {"Failed {extra} for [invalid user ]{account} from {address} port {port}[ (ssh2|ssh1)]", "a {address:endpoint} {:[^,]}, {:rest}",
-                           R"(a "{:request}" {account}.)"}) {
+  for (const char* text : {"Failed {extra} for [invalid user ]{account} from {address} port {port}[ (ssh2|ssh1)]",
+                           "a {address:endpoint} {:[^,]}, {:rest}", R"(a "{:request}" {account}.)"}) {
     for (const Reading& reading : compiled(text, Anchor::last)) {
       const std::string message = render(reading, {});
       Fields fields;
@@ -210,41 +217,50 @@ TEST_P(Refusals, SayWhatIsWrong) {
 
 INSTANTIATE_TEST_SUITE_P(
     Template, Refusals,
-    testing::Values(Refused{"Empty", "", Anchor::none, "must begin with a literal"},
-                    Refused{"FieldFirst", "{account} failed", Anchor::none, "must begin with a literal"},
-                    Refused{"GroupWithAFieldFirst", "[{:word}: ]failed", Anchor::none, "must begin with a literal"},
-                    Refused{"OpenFirst", "{:open} from {address}", Anchor::last, "must begin with a literal"},
-                    Refused{"NoAnchor", "a {account} from {address}", Anchor::none, "name anchor = \"first\" or \"last\""},
-                    Refused{"NoAnchorInAGroup", "a [for {account} ]from {address}", Anchor::none, "name anchor = \"first\" or \"last\""},
-                    Refused{"OpenOnBothSides", "a {account} from {address} b {:rest}", Anchor::last, "open fields on both sides of the address"},
-                    Refused{"OpenOnBothSidesInAGroup", "a {account} from {address}[ b {:rest}]", Anchor::last, "open fields on both sides of the address"},
-                    Refused{"TwoOpenWithFirst", "a {:open} b {account} from {address} c", Anchor::first, "two open fields before the address"},
-                    Refused{"AddressTwice", "a {address} b {address}", Anchor::none, "reads {address} twice"},
-                    Refused{"FieldsTouch", "a {port}{count}", Anchor::none, "two fields that touch"},
-                    Refused{"FieldsTouchThroughAGroup", "a {port}[ x]{count}", Anchor::none, "two fields that touch"},
-                    Refused{"OpenTouches", "a {account}{port}", Anchor::none, "two fields that touch"},
-                    Refused{"RunsOn", "a {:word}x", Anchor::none, "include the beginning of what follows"},
-                    Refused{"RunsOnIntoAGroup", "a {:number}[0] b", Anchor::none, "include the beginning of what follows"},
-                    Refused{"AddressRunsOn", "a {address}a", Anchor::none, "include the beginning of what follows"},
-                    Refused{"EndpointRunsOn", "a {address:endpoint}: b", Anchor::none, "include the beginning of what follows"},
-                    Refused{"BackwardsRunsOn", "a {:open} user={account:word}", Anchor::none, "include the beginning of what follows"},
-                    Refused{"RequestFromTheRight", R"(a {account} "{:request}" from {address})", Anchor::last, "reads a {request} from the right"},
-                    Refused{"UnknownField", "a {user}", Anchor::none, "unknown field {user}"},
-                    Refused{"UnknownType", "a {account:text}", Anchor::none, "unknown type 'text'"},
-                    Refused{"AddressOfAnotherType", "a {address:word}", Anchor::none, "none of address, endpoint, peer"},
-                    Refused{"SetWithoutEnd", "a {:[abc*}", Anchor::none, "without }"},
-                    Refused{"SetWithTail", "a {:[abc]x}", Anchor::none, "byte set without ]"},
-                    Refused{"LoneBackslash", "a \\", Anchor::none, "lone \\"},
-                    Refused{"LoneBrace", "a }", Anchor::none, "} without {"},
-                    Refused{"OpenBrace", "a {account", Anchor::none, "{ without }"},
-                    Refused{"OpenGroup", "a [b", Anchor::none, "lacks a ]"},
-                    Refused{"OpenParenthesis", "a (b|c", Anchor::none, "lacks a )"},
-                    Refused{"WrongEnd", "a [b)", Anchor::none, "should close the group"},
-                    Refused{"ClosesNothing", "a ] b", Anchor::none, "closes nothing"},
-                    Refused{"AlternativeOutside", "a | b", Anchor::none, "closes nothing"},
-                    Refused{"EmptyGroup", "a [] b", Anchor::none, "empty group"},
-                    Refused{"TooDeep", "a[b[c[d[e[f[g[h[i[j]]]]]]]]]", Anchor::none, "nest deeper than"},
-                    Refused{"TooManyReadings", "x[ a{:open}b][ a{:open}b][ a{:open}b][ a{:open}b][ a{:open}b][ a{:open}b][ a{:open}b][ a{:open}b]", Anchor::none, "readings; split the pattern"}),
+    testing::Values(
+        Refused{"Empty", "", Anchor::none, "must begin with a literal"},
+        Refused{"FieldFirst", "{account} failed", Anchor::none, "must begin with a literal"},
+        Refused{"GroupWithAFieldFirst", "[{:word}: ]failed", Anchor::none, "must begin with a literal"},
+        Refused{"OpenFirst", "{:open} from {address}", Anchor::last, "must begin with a literal"},
+        Refused{"NoAnchor", "a {account} from {address}", Anchor::none, "name anchor = \"first\" or \"last\""},
+        Refused{"NoAnchorInAGroup", "a [for {account} ]from {address}", Anchor::none,
+                "name anchor = \"first\" or \"last\""},
+        Refused{"OpenOnBothSides", "a {account} from {address} b {:rest}", Anchor::last,
+                "open fields on both sides of the address"},
+        Refused{"OpenOnBothSidesInAGroup", "a {account} from {address}[ b {:rest}]", Anchor::last,
+                "open fields on both sides of the address"},
+        Refused{"TwoOpenWithFirst", "a {:open} b {account} from {address} c", Anchor::first,
+                "two open fields before the address"},
+        Refused{"AddressTwice", "a {address} b {address}", Anchor::none, "reads {address} twice"},
+        Refused{"FieldsTouch", "a {port}{count}", Anchor::none, "two fields that touch"},
+        Refused{"FieldsTouchThroughAGroup", "a {port}[ x]{count}", Anchor::none, "two fields that touch"},
+        Refused{"OpenTouches", "a {account}{port}", Anchor::none, "two fields that touch"},
+        Refused{"RunsOn", "a {:word}x", Anchor::none, "include the beginning of what follows"},
+        Refused{"RunsOnIntoAGroup", "a {:number}[0] b", Anchor::none, "include the beginning of what follows"},
+        Refused{"AddressRunsOn", "a {address}a", Anchor::none, "include the beginning of what follows"},
+        Refused{"EndpointRunsOn", "a {address:endpoint}: b", Anchor::none, "include the beginning of what follows"},
+        Refused{"BackwardsRunsOn", "a {:open} user={account:word}", Anchor::none,
+                "include the beginning of what follows"},
+        Refused{"RequestFromTheRight", R"(a {account} "{:request}" from {address})", Anchor::last,
+                "reads a {request} from the right"},
+        Refused{"UnknownField", "a {user}", Anchor::none, "unknown field {user}"},
+        Refused{"UnknownType", "a {account:text}", Anchor::none, "unknown type 'text'"},
+        Refused{"AddressOfAnotherType", "a {address:word}", Anchor::none, "none of address, endpoint, peer"},
+        Refused{"SetWithoutEnd", "a {:[abc*}", Anchor::none, "without }"},
+        Refused{"SetWithTail", "a {:[abc]x}", Anchor::none, "byte set without ]"},
+        Refused{"LoneBackslash", "a \\", Anchor::none, "lone \\"},
+        Refused{"LoneBrace", "a }", Anchor::none, "} without {"},
+        Refused{"OpenBrace", "a {account", Anchor::none, "{ without }"},
+        Refused{"OpenGroup", "a [b", Anchor::none, "lacks a ]"},
+        Refused{"OpenParenthesis", "a (b|c", Anchor::none, "lacks a )"},
+        Refused{"WrongEnd", "a [b)", Anchor::none, "should close the group"},
+        Refused{"ClosesNothing", "a ] b", Anchor::none, "closes nothing"},
+        Refused{"AlternativeOutside", "a | b", Anchor::none, "closes nothing"},
+        Refused{"EmptyGroup", "a [] b", Anchor::none, "empty group"},
+        Refused{"TooDeep", "a[b[c[d[e[f[g[h[i[j]]]]]]]]]", Anchor::none, "nest deeper than"},
+        Refused{"TooManyReadings",
+                "x[ a{:open}b][ a{:open}b][ a{:open}b][ a{:open}b][ a{:open}b][ a{:open}b][ a{:open}b][ a{:open}b]",
+                Anchor::none, "readings; split the pattern"}),
     [](const auto& refused) { return refused.param.name; });
 
 }  // namespace

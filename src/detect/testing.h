@@ -5,10 +5,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <initializer_list>
 #include <memory>
 #include <optional>
-#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -83,7 +83,8 @@ inline std::vector<Attempt> attempts_of(const std::vector<std::string>& lines, c
 /// An attempt in a few words: "failure 198.51.100.7:40022 root x2 lines 1,3"; what is not told is "-".
 inline std::string words(const Attempt& attempt) {
   std::string lines;
-  for (std::size_t i = 0; i < attempt.lines.size(); ++i) lines += fmt::format("{}{}", i == 0 ? "" : ",", attempt.lines[i]);
+  for (std::size_t i = 0; i < attempt.lines.size(); ++i)
+    lines += fmt::format("{}{}", i == 0 ? "" : ",", attempt.lines[i]);
   return fmt::format("{} {}:{} {} x{} lines {}", to_text(attempt.outcome), attempt.address ? address_of(attempt) : "-",
                      attempt.port, attempt.has_account ? attempt.account : "-", attempt.count, lines);
 }

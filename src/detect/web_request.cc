@@ -69,7 +69,8 @@ bool read_web_request(std::string_view line, WebRequest& request) {
   std::string_view text = line.substr(at, end - at);
   request.method = take_word(text);
   std::string_view target = take_word(text);
-  if (const std::size_t scheme = target.find("://"); scheme != std::string_view::npos && scheme < 6) {  // absolute form, RFC 9112 3.2.2
+  if (const std::size_t scheme = target.find("://");
+      scheme != std::string_view::npos && scheme < 6) {  // absolute form, RFC 9112 3.2.2
     const std::size_t slash = target.find('/', scheme + 3);
     target = slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
   }
@@ -88,7 +89,9 @@ Kind judge_request(const std::vector<RequestPattern>& patterns, const WebRequest
     bool status = pattern.statuses.empty();
     for (const auto wanted : pattern.statuses) status = status || wanted == request.status;
     if (!status || (pattern.account && *pattern.account != request.has_account)) continue;
-    if (!any_fits(pattern.methods, request.method) || !any_fits(pattern.paths, request.path) || !any_fits(pattern.queries, request.query)) continue;
+    if (!any_fits(pattern.methods, request.method) || !any_fits(pattern.paths, request.path) ||
+        !any_fits(pattern.queries, request.query))
+      continue;
     return pattern.kind;
   }
   return Kind::harmless;

@@ -23,27 +23,42 @@ struct Case {
 
 TEST(WebRequest, Columns) {
   for (const Case& one : {
-           Case{R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET /a?b=c HTTP/1.1" 401 5 "-" "x")", true, "192.0.2.1", nullptr, "GET", "/a", "b=c", 401},
-           Case{R"(2001:db8::7 - - [05/Nov/2026:03:04:05 +0100] "POST / HTTP/2.0" 200 -)", true, "2001:db8::7", nullptr, "POST", "/", "", 200},
-           Case{R"(::ffff:192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "POST / HTTP/2.0" 200 -)", true, "192.0.2.1", nullptr, "POST", "/", "", 200},
-           Case{R"(192.0.2.1 - anna [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" 401 5)", true, "192.0.2.1", "anna", "GET", "/", "", 401},
-           Case{R"(192.0.2.1 - anna smith [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" 401 5)", true, "192.0.2.1", "anna smith", "GET", "/", "", 401},
-           Case{R"(192.0.2.1 - "" [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" 401 5)", true, "192.0.2.1", nullptr, "GET", "/", "", 401},
+           Case{R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET /a?b=c HTTP/1.1" 401 5 "-" "x")", true, "192.0.2.1",
+                nullptr, "GET", "/a", "b=c", 401},
+           Case{R"(2001:db8::7 - - [05/Nov/2026:03:04:05 +0100] "POST / HTTP/2.0" 200 -)", true, "2001:db8::7", nullptr,
+                "POST", "/", "", 200},
+           Case{R"(::ffff:192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "POST / HTTP/2.0" 200 -)", true, "192.0.2.1",
+                nullptr, "POST", "/", "", 200},
+           Case{R"(192.0.2.1 - anna [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" 401 5)", true, "192.0.2.1", "anna",
+                "GET", "/", "", 401},
+           Case{R"(192.0.2.1 - anna smith [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" 401 5)", true, "192.0.2.1",
+                "anna smith", "GET", "/", "", 401},
+           Case{R"(192.0.2.1 - "" [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" 401 5)", true, "192.0.2.1", nullptr,
+                "GET", "/", "", 401},
            // a vhost in front
-           Case{R"(www.example.com 192.0.2.1 - anna [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" 401 5)", true, "192.0.2.1", "anna", "GET", "/", "", 401},
-           Case{R"(www.example.com:443 192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" 401 5)", true, "192.0.2.1", nullptr, "GET", "/", "", 401},
+           Case{R"(www.example.com 192.0.2.1 - anna [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" 401 5)", true,
+                "192.0.2.1", "anna", "GET", "/", "", 401},
+           Case{R"(www.example.com:443 192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" 401 5)", true,
+                "192.0.2.1", nullptr, "GET", "/", "", 401},
            // two addresses: the first may be the Host header, the second an ident answer
-           Case{R"(203.0.113.66 192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" 401 5)", true, "", nullptr, "GET", "/", "", 401},
+           Case{R"(203.0.113.66 192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" 401 5)", true, "", nullptr,
+                "GET", "/", "", 401},
            // escaped quotes do not end the request
-           Case{R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET /\" 200 1 HTTP/1.1" 401 5)", true, "192.0.2.1", nullptr, "GET", "/\\\"", "", 401},
-           Case{R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET http://www.example.com/a?b HTTP/1.1" 401 5)", true, "192.0.2.1", nullptr, "GET", "/a", "b", 401},
-           Case{R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET http://www.example.com HTTP/1.1" 401 5)", true, "192.0.2.1", nullptr, "GET", "/", "", 401},
-           Case{R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET" 400 5)", true, "192.0.2.1", nullptr, "GET", "", "", 400},
+           Case{R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET /\" 200 1 HTTP/1.1" 401 5)", true, "192.0.2.1",
+                nullptr, "GET", "/\\\"", "", 401},
+           Case{R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET http://www.example.com/a?b HTTP/1.1" 401 5)", true,
+                "192.0.2.1", nullptr, "GET", "/a", "b", 401},
+           Case{R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET http://www.example.com HTTP/1.1" 401 5)", true,
+                "192.0.2.1", nullptr, "GET", "/", "", 401},
+           Case{R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET" 400 5)", true, "192.0.2.1", nullptr, "GET", "", "",
+                400},
            Case{R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "" 400 5)", true, "192.0.2.1", nullptr, "", "", "", 400},
            // a stamp that somebody typed as his name is not the server's
-           Case{R"(192.0.2.1 - a [b [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" 401 5)", true, "192.0.2.1", "a [b", "GET", "/", "", 401},
+           Case{R"(192.0.2.1 - a [b [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" 401 5)", true, "192.0.2.1", "a [b",
+                "GET", "/", "", 401},
            // no access log lines
-           Case{R"(host.example.com - - [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" 401 5)", false, "", nullptr, "", "", "", 0},
+           Case{R"(host.example.com - - [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" 401 5)", false, "", nullptr, "",
+                "", "", 0},
            Case{R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1)", false, "", nullptr, "", "", "", 0},
            Case{R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1\")", false, "", nullptr, "", "", "", 0},
            Case{R"(192.0.2.1 - - [05/Nov/2026:03:04:05 +0100] "GET / HTTP/1.1" x)", false, "", nullptr, "", "", "", 0},
@@ -94,17 +109,22 @@ TEST(WebRequest, TheFirstRuleThatFitsDecides) {
     bool account;
     Kind kind;
   };
-  for (const Judged& one : {Judged{"POST", "/wp-login.php", "", 200, false, Kind::failure}, Judged{"POST", "/a/wp-login.php", "", 403, false, Kind::failure},
-                            Judged{"POST", "/wp-login.php", "action=lostpassword", 200, false, Kind::harmless}, Judged{"GET", "/wp-login.php", "", 200, false, Kind::harmless},
-                            Judged{"POST", "/wp-login.php", "", 302, false, Kind::harmless}, Judged{"POST", "/login/x", "", 200, false, Kind::harmless},
-                            Judged{"GET", "/", "", 401, true, Kind::failure}, Judged{"GET", "/", "", 401, false, Kind::probe}}) {
+  for (const Judged& one :
+       {Judged{"POST", "/wp-login.php", "", 200, false, Kind::failure},
+        Judged{"POST", "/a/wp-login.php", "", 403, false, Kind::failure},
+        Judged{"POST", "/wp-login.php", "action=lostpassword", 200, false, Kind::harmless},
+        Judged{"GET", "/wp-login.php", "", 200, false, Kind::harmless},
+        Judged{"POST", "/wp-login.php", "", 302, false, Kind::harmless},
+        Judged{"POST", "/login/x", "", 200, false, Kind::harmless}, Judged{"GET", "/", "", 401, true, Kind::failure},
+        Judged{"GET", "/", "", 401, false, Kind::probe}}) {
     WebRequest request;
     request.method = one.method;
     request.path = one.path;
     request.query = one.query;
     request.status = one.status;
     request.has_account = one.account;
-    EXPECT_EQ(judge_request(patterns, request), one.kind) << one.method << " " << one.path << "?" << one.query << " " << one.status;
+    EXPECT_EQ(judge_request(patterns, request), one.kind)
+        << one.method << " " << one.path << "?" << one.query << " " << one.status;
   }
 }
 

@@ -21,7 +21,8 @@ std::vector<IpNetwork> own_addresses() {
     if (one->ifa_addr->sa_family == AF_INET) raw = &reinterpret_cast<const sockaddr_in*>(one->ifa_addr)->sin_addr;
     if (one->ifa_addr->sa_family == AF_INET6) raw = &reinterpret_cast<const sockaddr_in6*>(one->ifa_addr)->sin6_addr;
     if (raw == nullptr || inet_ntop(one->ifa_addr->sa_family, raw, text.data(), text.size()) == nullptr) continue;
-    if (const auto network = IpNetwork::parse(text.data()); network && !network->address().is_loopback()) all.push_back(*network);
+    if (const auto network = IpNetwork::parse(text.data()); network && !network->address().is_loopback())
+      all.push_back(*network);
   }
   return all;
 }

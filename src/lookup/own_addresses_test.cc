@@ -11,7 +11,8 @@ TEST(OwnAddresses, AlwaysHoldTheLoopbackNetworks) {
   const auto all = own_addresses();
   for (const char* text : {"127.0.0.1", "127.9.9.9", "::1"}) {
     const auto address = *IpAddress::parse(text);
-    EXPECT_TRUE(std::any_of(all.begin(), all.end(), [&](const IpNetwork& one) { return one.contains(address); })) << text;
+    EXPECT_TRUE(std::any_of(all.begin(), all.end(), [&](const IpNetwork& one) { return one.contains(address); }))
+        << text;
   }
 }
 

@@ -55,8 +55,8 @@ std::optional<std::string> why_no_text(std::string_view head, const std::string&
   // packed or encrypted data of unknown kind: a tenth of random bytes are control characters, a third are printable
   const auto controls = static_cast<std::size_t>(std::ranges::count_if(
       head, [](unsigned char c) { return c < 0x20 && c != '\0' && c != '\t' && c != '\n' && c != '\r' && c != 0x1b; }));
-  const auto plain = static_cast<std::size_t>(
-      std::ranges::count_if(head, [](unsigned char c) { return c >= 0x20 && c < 0x7f; }));
+  const auto plain =
+      static_cast<std::size_t>(std::ranges::count_if(head, [](unsigned char c) { return c >= 0x20 && c < 0x7f; }));
   if (controls > kFewBytes && controls * 20 > head.size() && plain * 2 < head.size()) {
     return "is a binary file (hardly any of its first bytes are text), not a text log; name a text log instead";
   }
