@@ -183,6 +183,7 @@ Pattern read_pattern(Table table) {
       pattern.readings.push_back(std::move(reading));
     }
   }
+  pattern.readings.shrink_to_fit();
   if (open_before_address && (pattern.reason.empty() || !pattern.forged || !pattern.forged->address)) {
     table.complain(table.line(),
                    "a pattern with 'anchor' needs the 'reason' and a 'forged' example with the true address");

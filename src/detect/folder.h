@@ -28,7 +28,7 @@ class Folder {
   static constexpr std::chrono::minutes kSilence{10};
   /// How far ahead of both neighbours a stamp may be before windows stop following it.
   static constexpr std::chrono::hours kAhead{1};
-  static constexpr std::size_t kMostConnections = 4'096;
+  static constexpr std::size_t kMostConnections = 2'048;
   static constexpr std::size_t kMostHeldBack = 8'192;
 
   using Sink = std::function<void(const Attempt&)>;

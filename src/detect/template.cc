@@ -41,19 +41,21 @@ const ByteSet& name_bytes() {
   return set;
 }
 
-// The forms of a set that matching is fast with.
+// The form of a set that matching is fast with: the one or two bytes it lacks, else a table.
 void prepare_set(Step& step) {
-  auto table = std::make_shared<ByteTable>();
   std::string lacking;
-  for (std::size_t c = 0; c < table->size(); ++c) {
-    (*table)[c] = step.set[c];
+  for (std::size_t c = 0; c < step.set.size(); ++c) {
     if (!step.set[c]) lacking += static_cast<char>(c);
   }
+  step.all_but = lacking.size() == 1 || lacking.size() == 2;
+  if (step.all_but) {
+    step.stop = lacking.front();
+    step.other_stop = lacking.back();
+    return;
+  }
+  auto table = std::make_shared<ByteTable>();
+  for (std::size_t c = 0; c < table->size(); ++c) (*table)[c] = step.set[c];
   step.table = std::move(table);
-  if (lacking.empty() || lacking.size() > 2) return;
-  step.all_but = true;
-  step.stop = lacking.front();
-  step.other_stop = lacking.back();
 }
 
 // --- parsing ---------------------------------------------------------------------------------------------------------
@@ -404,6 +406,7 @@ Result<std::vector<Reading>> compile_template(std::string_view text, Anchor anch
     reading.steps = std::move(flat);
     if (auto problem = check(reading, anchor); !problem.empty())
       return fail(ErrorKind::invalid, "the template " + problem);
+    reading.steps.shrink_to_fit();
     readings.push_back(std::move(reading));
   }
   return readings;

@@ -38,7 +38,7 @@ struct Step {
   bool keeps = false;                      ///< group: some field in it is kept
   std::string text;                        ///< literal
   ByteSet set;                             ///< of a set field
-  std::shared_ptr<const ByteTable> table;  ///< the same bytes
+  std::shared_ptr<const ByteTable> table;  ///< the same bytes, unless all_but
   bool all_but = false;                    ///< the set lacks one or two bytes only: these
   char stop = 0;
   char other_stop = 0;
