@@ -344,27 +344,46 @@ TEST(Folder, AttemptsComeOutInTheOrderInWhichTheyWereMade) {
   }
 }
 
-// All at the same moment, so that nothing is ever silent: what is handed out early is counted, and nothing is lost.
-TEST(Folder, MoreConnectionsThanItKeeps) {
-  std::size_t attempts = 0;
-  Folder folder([&](const Attempt& attempt) {
-    ++attempts;
-    EXPECT_EQ(attempt.outcome, Outcome::failure);
-  });
+// How many attempts `connections` connections make that try one name each, all at the same moment, so that nothing is ever
+// silent. With `lasting` the first connection goes on all the time and holds back what was made after it.
+struct Crowd {
+  std::uint64_t attempts = 0;
+  std::uint64_t given_up = 0;
+};
+Crowd crowd(std::uint64_t connections, bool lasting) {
+  Crowd all;
+  Folder folder([&](const Attempt&) { ++all.attempts; });
   Recognizer recognizer(testing_detect::shipped(), {});
   std::string scratch;
   Finding finding;
-  constexpr std::uint64_t kMany = 3 * Folder::kMostConnections;
-  for (std::uint64_t i = 1; i <= kMany; ++i) {
-    const std::string line = ssh("03:04:05", static_cast<int>(i), "Invalid user x from 192.0.2.1 port 1");
+  std::uint64_t number = 0;
+  const auto add = [&](std::uint64_t pid) {
+    const std::string line = ssh("03:04:05", static_cast<int>(pid), "Invalid user x from 192.0.2.1 port 1");
     const Header header = split_header(line, scratch);
     recognizer.recognize(header, finding);
-    folder.add(header, finding, testing_detect::kNow, i);
-    ASSERT_GE(attempts + Folder::kMostHeldBack, i) << "more is held back than said";
+    folder.add(header, finding, testing_detect::kNow + std::chrono::microseconds(number), number + 1);
+    ++number;
+  };
+  for (std::uint64_t pid = 1; pid <= connections; ++pid) {
+    add(pid);
+    if (lasting) add(1);
+    EXPECT_GE(all.attempts + Folder::kMostHeldBack, pid) << "more is held back than said";
   }
   folder.finish();
-  EXPECT_EQ(attempts, kMany);
-  EXPECT_GT(folder.given_up(), 0U);
+  all.given_up = folder.given_up();
+  return all;
+}
+
+TEST(Folder, MoreConnectionsThanItKeepsLoseNoAttempt) {
+  constexpr std::uint64_t kMany = 3 * Folder::kMostConnections;
+  EXPECT_EQ(crowd(kMany, false).attempts, kMany);
+}
+
+TEST(Folder, MoreHeldBackThanItKeepsIsHandedOutAndCounted) {
+  constexpr std::uint64_t kMany = 3 * Folder::kMostHeldBack;
+  const Crowd all = crowd(kMany, true);
+  EXPECT_EQ(all.attempts, kMany);
+  EXPECT_GT(all.given_up, 0U);
 }
 
 TEST(Folder, MoreLinesThanAnAttemptKeeps) {
