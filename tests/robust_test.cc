@@ -121,5 +121,19 @@ TEST(Robust, ALineOfAMegabyteIsOneLine) {
   EXPECT_EQ(attempts[0].at("line"), 2);
 }
 
+// Somebody fits the length of his name so that the line is cut right behind an address he typed.
+TEST(Robust, ACutLineGivesNoAddress) {
+  constexpr std::size_t kCap = 64U << 10U;
+  const std::string head = "Nov  5 03:04:05 gate sshd[17]: Invalid user ";
+  const std::string planted = " from 203.0.113.66 port 22";
+  for (std::size_t length = kCap - 4; length <= kCap + 4; ++length) {
+    const std::string log = head + std::string(length - head.size() - planted.size(), 'x') + planted +
+                            " from 192.0.2.1 port 22\nNov  5 03:04:06 gate cron[1]: x\n";
+    const Said said = tipstaff({"scan", "--format", "json", "--timezone", "UTC", "-"}, {.input = log});
+    EXPECT_EQ(said.code, 0) << said.err;
+    EXPECT_EQ(said.out.find("203.0.113.66"), std::string::npos) << length << ": " << said.out;
+  }
+}
+
 }  // namespace
 }  // namespace tipstaff

@@ -40,6 +40,11 @@ Result<void> scan_file(const std::string& path, const FileScanOptions& options,
     const Header header = split_header(line, scratch);
     clock.follow(header);
     recognizer.recognize(header, finding);
+    if (cut && finding.fields.has_address) {  // whoever wrote the line chose where it is cut, and so what stands last
+      finding.ambiguous = true;
+      finding.fields.has_address = false;
+      finding.fields.port = 0;
+    }
     if (finding.known_program || finding.understood) ++counts.known_program;
     if (!finding.understood) return;
     ++counts.understood;
