@@ -5,7 +5,7 @@
 // Attempts are handed out whole and in the order in which they were made. An attempt is held back while a later line of its
 // connection may still complete or withdraw it: until the connection was silent for ten minutes, has logged in, or its
 // number belongs to another one. Memory is bounded: so many connections, so many attempts held back; beyond that the oldest
-// is handed out as it is, and counted.
+// attempt is handed out as it is, and counted; a connection that has to make room is forgotten without being counted.
 #pragma once
 
 #include <array>
