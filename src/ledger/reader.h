@@ -1,0 +1,97 @@
+// Questions to the ledger, on connections of their own that never write: they work while the guard runs and while it does
+// not. Each answer comes from one moment of each file. A damaged month is left out of an answer and named in `problems`.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/result.h"
+#include "ledger/rows.h"
+
+namespace tipstaff {
+
+/// Counts of an address or account over all months. Tries, not rows: a row that stands for four counts four.
+struct SubjectSummary {
+  std::int64_t failures = 0;
+  std::int64_t successes = 0;
+  std::int64_t probes = 0;
+  std::optional<Instant> first, last;
+};
+
+struct BusyAddress {
+  IpAddress address;
+  SubjectSummary summary;
+};
+
+/// Exactly one of network (a single address too) and account is to be given.
+struct ReportQuery {
+  std::optional<IpNetwork> network;
+  std::optional<std::string> account;
+  std::optional<Instant> since;  ///< by the attempt's own time; including
+  std::optional<Instant> until;  ///< excluding
+  bool raw = false;              ///< with the raw lines
+  std::size_t most = 1'000'000;  ///< rows; the newest are given where there are more
+};
+
+struct Report {
+  std::vector<StoredAttempt> attempts;  ///< oldest first; newest versions, none withdrawn
+  SubjectSummary summary;               ///< of these attempts
+  std::vector<StoredVerdict> verdicts;  ///< that concern the network or account, oldest first
+  bool more = false;                    ///< there are older ones than `most`
+};
+
+struct MonthInfo {
+  std::string file;  ///< "2026-11.db"
+  std::uint64_t bytes = 0;
+  std::uint64_t attempts = 0, verdicts = 0, events = 0;
+  std::uint64_t erased = 0;
+  std::uint64_t first_batch = 0, last_batch = 0;  ///< 0: none
+  std::string set_aside;                          ///< reason, where it was put aside or removed
+};
+
+struct LedgerInfo {
+  std::string host;
+  std::vector<MonthInfo> months;
+  std::uint64_t addresses = 0, accounts = 0;  ///< of the months together, not merged
+  std::uint64_t head_batch = 0;
+  std::string head_link;         ///< hexadecimal
+  std::string last_signed_head;  ///< as SignedHead::to_text; empty: never signed
+  std::string public_key;        ///< hexadecimal
+};
+
+class LedgerReader {
+ public:
+  /// Errors: not_found (no ledger there), denied (say which group), invalid (needs the guard of this version to run once).
+  [[nodiscard]] static Result<std::unique_ptr<LedgerReader>> open(const std::string& folder);
+  ~LedgerReader();
+  LedgerReader(const LedgerReader&) = delete;
+  LedgerReader& operator=(const LedgerReader&) = delete;
+
+  [[nodiscard]] Result<Report> report(const ReportQuery& query);
+  /// Addresses with most failures, at most `most` (up to 1,000). With since/until all rows of that time are counted, which
+  /// takes a second for a few million.
+  [[nodiscard]] Result<std::vector<BusyAddress>> busiest(std::size_t most, std::optional<Instant> since = std::nullopt,
+                                                         std::optional<Instant> until = std::nullopt);
+  /// Counts of one address, without its rows.
+  [[nodiscard]] Result<SubjectSummary> summary(IpAddress address);
+  /// Newest first, at most `most`.
+  [[nodiscard]] Result<std::vector<StoredVerdict>> verdicts(std::size_t most);
+  [[nodiscard]] Result<std::vector<StoredEvent>> events(std::size_t most);
+  [[nodiscard]] Result<std::vector<PositionRow>> positions();
+  [[nodiscard]] Result<LedgerInfo> info();
+
+  /// Months that could not be read, with the reason, since open().
+  [[nodiscard]] const std::vector<std::string>& problems() const;
+
+ private:
+  struct State;
+  explicit LedgerReader(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tipstaff
