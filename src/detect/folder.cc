@@ -1,6 +1,7 @@
 #include "detect/folder.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/hash.h"
 
@@ -24,6 +25,8 @@ std::uint64_t hash_of_name(std::string_view text) { return hash_of(text) | 1U; }
 Folder::Folder(Sink sink)
     : sink_(std::move(sink)), keys_(kMostConnections), connections_(kMostConnections), ring_(256) {}
 
+Folder::Folder(LiveSink sink) : Folder(Sink()) { live_ = std::move(sink); }
+
 std::uint64_t Folder::host_number(std::string_view host) {
   if (host != host_) {
     host_ = host;
@@ -41,7 +44,8 @@ std::string_view Folder::service_of(const Finding& finding) {
   return *services_.insert(std::move(name)).first;
 }
 
-Folder::Connection* Folder::find_connection(const Header& header, const Finding& finding, Instant time) {
+Folder::Connection* Folder::find_connection(const Header& header, const Finding& finding, Instant time,
+                                            std::uint64_t line) {
   const Grouping grouping = finding.detector->grouping;
   const Fields& fields = finding.fields;
   if (grouping == Grouping::none) return nullptr;
@@ -69,13 +73,17 @@ Folder::Connection* Folder::find_connection(const Header& header, const Finding&
   if (keys_[place] != key || silent > kSilence || other_address || finding.kind == Kind::opens) {
     found = Connection();
     found.birth = ++births_;
+    found.first_line = line;
     keys_[place] = key;
   }
   found.last = time;
   return &found;
 }
 
-Folder::Held* Folder::held(Ticket ticket) { return ticket >= first_ && ticket < next_ ? &at(ticket) : nullptr; }
+// An attempt that a line may still change.
+Folder::Held* Folder::held(Ticket ticket) {
+  return ticket >= first_ && ticket < next_ && !at(ticket).withdrawn ? &at(ticket) : nullptr;
+}
 
 // Address and port of a connection are true of all its attempts, earlier and later ones.
 void Folder::learn(Connection& connection, const Finding& finding, std::uint64_t line) {
@@ -91,7 +99,7 @@ void Folder::learn(Connection& connection, const Finding& finding, std::uint64_t
   connection.incomplete = !connection.has_address || connection.port == 0;
   for (Ticket ticket = std::max(connection.oldest, first_); ticket < next_; ++ticket) {
     Held& one = at(ticket);
-    if (one.birth != connection.birth) continue;
+    if (one.birth != connection.birth || one.withdrawn) continue;
     bool told = false;
     if (!one.attempt.address && connection.has_address) {
       one.attempt.address = connection.address;
@@ -103,6 +111,7 @@ void Folder::learn(Connection& connection, const Finding& finding, std::uint64_t
     }
     // a line that would be a probe by itself says nothing of the attempt but its address
     if (told && finding.kind != Kind::probe) one.attempt.lines.add(line);
+    if (told) note_change(ticket);
   }
 }
 
@@ -121,6 +130,7 @@ Folder::Account* Folder::account_of(Connection& connection, const Finding& findi
       if (Held* one = held(account->newest)) {
         one->attempt.account = finding.fields.account;
         one->attempt.has_account = true;
+        note_change(account->newest);
       }
       return account;
     }
@@ -159,8 +169,9 @@ Folder::Ticket Folder::make(Connection* connection, Outcome outcome, const Heade
   attempt.lines.clear();
   attempt.lines.add(line);
   one.birth = 0;
-  one.withdrawn = false;
+  one.withdrawn = one.changed = one.told = false;
   one.withdrawable = finding.pattern != nullptr && finding.pattern->withdrawn_by_success && outcome == Outcome::failure;
+  note_change(ticket);
   if (connection == nullptr) return ticket;
   one.birth = connection->birth;
   one.connection = static_cast<std::uint32_t>(connection - connections_.data());
@@ -181,10 +192,14 @@ void Folder::complete(Ticket ticket, const Finding& finding, std::uint64_t line)
   if (one == nullptr) return;
   one->attempt.lines.add(line);
   if (one->attempt.extra.empty()) one->attempt.extra = finding.fields.extra;
+  note_change(ticket);
 }
 
 void Folder::withdraw(Ticket ticket) {
-  if (Held* one = held(ticket)) one->withdrawn = true;
+  if (Held* one = held(ticket)) {
+    one->withdrawn = true;
+    note_change(ticket);
+  }
 }
 
 Folder::Account& Folder::new_account(Connection& connection, const Finding& finding) {
@@ -253,10 +268,12 @@ void Folder::add_success(Connection& connection, const Header& header, const Fin
   if (finding.fields.has_account) {
     const std::uint64_t hash = hash_of_name(finding.fields.account);
     for (std::size_t i = 0; i < connection.accounts; ++i) {
-      const Account& account = connection.account[i];
+      Account& account = connection.account[i];
       if (account.hash != hash || account.open == 0) continue;
       const Held* one = held(account.newest);
-      if (one != nullptr && one->withdrawable) withdraw(account.newest);
+      if (one == nullptr || !one->withdrawable) continue;
+      withdraw(account.newest);
+      account.open = 0;  // a failure line behind the login is a try of its own
     }
   }
   connection.succeeded = true;
@@ -266,7 +283,7 @@ void Folder::add_success(Connection& connection, const Header& header, const Fin
 void Folder::add(const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line) {
   now_ = time.value_or(now_);
   const Ticket before = next_;
-  Connection* const connection = find_connection(header, finding, now_);
+  Connection* const connection = find_connection(header, finding, now_, line);
   if (connection != nullptr) learn(*connection, finding, line);
   switch (finding.kind) {
     case Kind::failure:
@@ -302,6 +319,7 @@ void Folder::add(const Header& header, const Finding& finding, std::optional<Ins
     case Kind::harmless:
       break;
   }
+  if (live_) tell_changes();
   if (next_ != before) hand_out(false);
 }
 
@@ -309,16 +327,29 @@ bool Folder::is_complete(const Held& one) const {
   if (one.withdrawn || one.birth == 0) return true;
   const Connection& connection = connections_[one.connection];
   if (connection.birth != one.birth || connection.succeeded) return true;
-  return (now_ > connection.last ? now_ - connection.last : connection.last - now_) > kSilence;
+  return was_silent(connection);
+}
+
+bool Folder::was_silent(const Connection& one) const {
+  return (now_ > one.last ? now_ - one.last : one.last - now_) > kSilence;
 }
 
 void Folder::hand_out_first() {
   Held& one = at(first_);
   ++first_;
+  if (live_ && one.changed) tell_change(one);
   if (one.withdrawn) return;
-  Attempt& attempt = one.attempt;
+  if (live_) {
+    live_(Change::closed, one.attempt);
+  } else {
+    note_window_time(one.attempt);
+    sink_(one.attempt);
+  }
+}
+
+// Windows follow the stamps but never back, and not one that is far ahead of the attempts on both sides of it.
+void Folder::note_window_time(Attempt& attempt) {
   if (attempt.time) {
-    // Windows follow the stamps but never back, and not one that is far ahead of the attempts on both sides of it.
     const Instant time = *attempt.time;
     std::optional<Instant> behind;
     for (Ticket ticket = first_; ticket < next_ && !behind; ++ticket) {
@@ -332,7 +363,28 @@ void Folder::hand_out_first() {
     }
   }
   attempt.window_time = window_time_.value_or(Instant{});
-  sink_(attempt);
+}
+
+void Folder::note_change(Ticket ticket) {
+  if (!live_) return;
+  Held& one = at(ticket);
+  if (one.changed) return;
+  one.changed = true;
+  changed_.push_back(ticket);
+}
+
+void Folder::tell_changes() {
+  std::ranges::sort(changed_);
+  for (const Ticket ticket : changed_) {
+    if (ticket >= first_) tell_change(at(ticket));
+  }
+  changed_.clear();
+}
+
+void Folder::tell_change(Held& one) {
+  one.changed = false;
+  const bool known = std::exchange(one.told, true);
+  live_(one.withdrawn ? Change::withdrawn : known ? Change::amended : Change::made, one.attempt);
 }
 
 void Folder::hand_out(bool all) {
@@ -343,12 +395,25 @@ void Folder::hand_out(bool all) {
       // a stamp that runs ahead is judged when the next attempt is there to compare it with
       const bool far =
           !one.withdrawn && one.attempt.time && (!window_time_ || *one.attempt.time > *window_time_ + kAhead);
-      if (far && first_ + 1 == next_) return;
+      if (far && !live_ && first_ + 1 == next_) return;
     }
     hand_out_first();
   }
 }
 
+void Folder::pass(Instant now) {
+  now_ = now;
+  hand_out(false);
+}
+
 void Folder::finish() { hand_out(true); }
+
+std::optional<std::uint64_t> Folder::oldest_open_line() const {
+  std::optional<std::uint64_t> oldest;
+  for (const Connection& one : connections_) {
+    if (one.birth != 0 && !was_silent(one)) oldest = std::min(one.first_line, oldest.value_or(one.first_line));
+  }
+  return oldest;
+}
 
 }  // namespace tipstaff

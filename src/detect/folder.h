@@ -2,10 +2,11 @@
 // and makes attempts out of findings, as design.md section 1 defines it: nobody who types one wrong password is counted
 // twice, nobody who tries one user name and leaves is missed.
 //
-// Attempts are handed out whole and in the order in which they were made. An attempt is held back while a later line of its
-// connection may still complete or withdraw it: until the connection was silent for ten minutes, has logged in, or its
-// number belongs to another one. Memory is bounded: so many connections, so many attempts held back; beyond that the oldest
-// attempt is handed out as it is, and counted; a connection that has to make room is forgotten without being counted.
+// An attempt is held back while a later line of its connection may still complete or withdraw it: until the connection was
+// silent for ten minutes, has logged in, or its number belongs to another one. A scan can wait: it gets attempts whole, in
+// the order in which they were made. The guard cannot: it is told at once of what a line has made of the attempts held.
+// Memory is bounded: so many connections, so many attempts held back; beyond that the oldest attempt is handed out as it
+// is, and counted; a connection that has to make room is forgotten without being counted.
 #pragma once
 
 #include <array>
@@ -23,6 +24,10 @@
 
 namespace tipstaff {
 
+/// What became of an attempt. One line may change several. `closed`: nothing will change it any more, nor is it named
+/// again; a withdrawn one is not named again either.
+enum class Change : std::uint8_t { made, amended, withdrawn, closed };
+
 class Folder {
  public:
   static constexpr std::chrono::minutes kSilence{10};
@@ -32,12 +37,23 @@ class Folder {
   static constexpr std::size_t kMostHeldBack = 8'192;
 
   using Sink = std::function<void(const Attempt&)>;
+  /// Hands out attempts when they are complete, with their window time.
   explicit Folder(Sink sink);
+  using LiveSink = std::function<void(Change, const Attempt&)>;
+  /// Tells of every change at the end of the `add` that made it, the oldest attempt first. A line makes one attempt at
+  /// most, so its number (Attempt::line) names the attempt. Window times are left to the receiver.
+  explicit Folder(LiveSink sink);
 
   /// One understood line that is not harmless. `time`: its stamp, if it has one.
   void add(const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line);
+  /// It is `now` by the stamps of these lines: what was silent for long enough is handed out without a further line.
+  void pass(Instant now);
   /// No more lines: hands out everything.
   void finish();
+
+  /// The number of the oldest line of all connections that may go on; none: there is no such connection. A new Folder
+  /// that is given the lines from there on knows again all that is open.
+  [[nodiscard]] std::optional<std::uint64_t> oldest_open_line() const;
 
   /// Attempts handed out before they were surely complete, because so many were held back.
   [[nodiscard]] std::uint64_t given_up() const { return given_up_; }
@@ -53,6 +69,7 @@ class Folder {
   };
   struct Connection {
     std::uint64_t birth = 0;  // number of this connection, from 1; 0: none
+    std::uint64_t first_line = 0;
     Instant last{};
     IpAddress address;
     bool has_address = false;
@@ -70,9 +87,11 @@ class Folder {
     std::uint32_t connection = 0;  // its place in the table
     bool withdrawable = false;
     bool withdrawn = false;
+    bool changed = false;  // stands in changed_
+    bool told = false;     // the live sink knows it
   };
 
-  Connection* find_connection(const Header& header, const Finding& finding, Instant time);
+  Connection* find_connection(const Header& header, const Finding& finding, Instant time, std::uint64_t line);
   void learn(Connection& connection, const Finding& finding, std::uint64_t line);
   Account* account_of(Connection& connection, const Finding& finding);
   Account& new_account(Connection& connection, const Finding& finding);
@@ -89,12 +108,19 @@ class Folder {
   Held* held(Ticket ticket);
   Held& at(Ticket ticket) { return ring_[(ticket - 1) & (ring_.size() - 1)]; }
   [[nodiscard]] bool is_complete(const Held& one) const;
+  [[nodiscard]] bool was_silent(const Connection& one) const;
   void hand_out(bool all);
   void hand_out_first();
+  void note_window_time(Attempt& attempt);
+  void note_change(Ticket ticket);
+  void tell_changes();
+  void tell_change(Held& one);
   std::string_view service_of(const Finding& finding);
   std::uint64_t host_number(std::string_view host);
 
   Sink sink_;
+  LiveSink live_;                    // instead of sink_
+  std::vector<Ticket> changed_;      // by the line in hand; live only
   std::vector<std::uint64_t> keys_;  // of the connections: looked through before any of them is touched
   std::vector<Connection> connections_;
   std::vector<Held> ring_;

@@ -58,12 +58,10 @@ inline std::string address_of(const Finding& finding) {
 }
 inline std::string address_of(const Attempt& attempt) { return attempt.address ? attempt.address->to_string() : ""; }
 
-/// The attempts of these lines, which are numbered from 1.
-inline std::vector<Attempt> attempts_of(const std::vector<std::string>& lines, const RecognizerOptions& options = {},
-                                        const DetectorSet& set = shipped()) {
-  std::vector<Attempt> all;
+/// Gives these lines, which are numbered from 1, to a folder.
+inline void fold_into(Folder& folder, const std::vector<std::string>& lines, const RecognizerOptions& options = {},
+                      const DetectorSet& set = shipped()) {
   Recognizer recognizer(set, options);
-  Folder folder([&](const Attempt& attempt) { all.push_back(attempt); });
   SourceClock clock(TimeZone(), 2026, kNow);
   std::string scratch;
   Finding finding;
@@ -76,6 +74,14 @@ inline std::vector<Attempt> attempts_of(const std::vector<std::string>& lines, c
     if (!finding.understood || finding.kind == Kind::harmless) continue;
     folder.add(header, finding, clock.time_of(header), number);
   }
+}
+
+/// The attempts of these lines.
+inline std::vector<Attempt> attempts_of(const std::vector<std::string>& lines, const RecognizerOptions& options = {},
+                                        const DetectorSet& set = shipped()) {
+  std::vector<Attempt> all;
+  Folder folder([&](const Attempt& attempt) { all.push_back(attempt); });
+  fold_into(folder, lines, options, set);
   folder.finish();
   return all;
 }
