@@ -15,13 +15,14 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "sources/input_file.h"
+#include "sources/source.h"
 
 namespace tipstaff {
 
 class LineReader {
  public:
   /// Longest line that is handed out whole, in bytes without its '\n'.
-  static constexpr std::size_t kMaxLine = std::size_t{64} << 10U;
+  static constexpr std::size_t kMaxLine = tipstaff::kMaxLine;
 
   /// Whole lines, valid until the next call of next(). Each ends with '\n', but the last of the file may not. `cut`:
   /// this is one line, its first kMaxLine bytes, without a '\n'.
