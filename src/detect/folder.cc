@@ -323,6 +323,14 @@ void Folder::add(const Header& header, const Finding& finding, std::optional<Ins
   if (next_ != before) hand_out(false);
 }
 
+void Folder::add_unsure(const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line) {
+  now_ = time.value_or(now_);
+  if (finding.kind == Kind::opens || finding.kind == Kind::completes || finding.kind == Kind::harmless) return;
+  make(nullptr, Outcome::probe, header, finding, time, line, 1);
+  if (live_) tell_changes();
+  hand_out(false);
+}
+
 bool Folder::is_complete(const Held& one) const {
   if (one.withdrawn || one.birth == 0) return true;
   const Connection& connection = connections_[one.connection];

@@ -39,13 +39,16 @@ class Folder {
   using Sink = std::function<void(const Attempt&)>;
   /// Hands out attempts when they are complete, with their window time.
   explicit Folder(Sink sink);
-  using LiveSink = std::function<void(Change, const Attempt&)>;
+  using LiveSink = std::function<void(Change, Attempt&)>;
   /// Tells of every change at the end of the `add` that made it, the oldest attempt first. A line makes one attempt at
-  /// most, so its number (Attempt::line) names the attempt. Window times are left to the receiver.
+  /// most, so its number (Attempt::line) names the attempt. The window time is for the receiver to set when it is made.
   explicit Folder(LiveSink sink);
 
   /// One understood line that is not harmless. `time`: its stamp, if it has one.
   void add(const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line);
+  /// One such line of which it is not sure that the service wrote it. It touches no connection, and whatever tells of a
+  /// try is a probe.
+  void add_unsure(const Header& header, const Finding& finding, std::optional<Instant> time, std::uint64_t line);
   /// It is `now` by the stamps of these lines: what was silent for long enough is handed out without a further line.
   void pass(Instant now);
   /// No more lines: hands out everything.

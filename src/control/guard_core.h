@@ -1,0 +1,105 @@
+// The guard without its surroundings: records go in, rows for the ledger, sentences for the administrator and a status come
+// out. It owns the rule engine, a pipeline for each source and the batch that is being filled; it knows no thread, no file,
+// no socket and no clock but the times it is given, so tests drive it by hand.
+//
+// An attempt is judged once: as soon as it has an address, or, since without one it can shut nobody out, when no line can
+// change it any more. A verdict is written down as "would block"; nothing is shut here.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "control/guard_pipeline.h"
+#include "control/guard_status.h"
+#include "decide/engine.h"
+#include "detect/detector.h"
+#include "ledger/rows.h"
+#include "sources/source.h"
+
+namespace tipstaff {
+
+/// Priorities as syslog and systemd number them.
+enum class Priority : std::uint8_t { error = 3, warning = 4, notice = 5, info = 6 };
+using LogSink = std::function<void(Priority, const std::string&)>;
+
+/// What of a saved position is the guard's own: up to where lines were read. The rest is the source's.
+struct SavedSource {
+  Place resume;
+  Place read_to;
+  std::string checkpoint;
+};
+[[nodiscard]] PositionRow to_position(const std::string& source, const SavedSource& saved);
+/// A row of another version of Tipstaff counts as read up to its place.
+[[nodiscard]] SavedSource from_position(const PositionRow& row);
+
+class GuardCore {
+ public:
+  /// `checkpoint` of source number n at a place.
+  using Checkpoint = std::function<std::string(std::size_t source, Place place)>;
+
+  GuardCore(std::shared_ptr<const Config> config, std::shared_ptr<const DetectorSet> detectors, LogSink log,
+            Instant now);
+  ~GuardCore();
+  GuardCore(const GuardCore&) = delete;
+  GuardCore& operator=(const GuardCore&) = delete;
+
+  /// Gives the source's number, from 0. `read_to`: lines before it were read before a restart.
+  std::size_t add_source(const std::string& name, const TimeZone& zone, bool trust_network,
+                         std::optional<Place> read_to, Instant now);
+
+  /// Brings the rules to what they knew: attempts and verdicts of the ledger, in the order in which they were recorded.
+  /// To be called before the first record.
+  void restore(const std::vector<StoredAttempt>& attempts, const std::vector<StoredVerdict>& verdicts, Instant now);
+  /// How far back restore() wants attempts: the longest window of a rule.
+  [[nodiscard]] std::chrono::seconds memory() const;
+
+  void take(std::size_t source, const Record& record);
+  /// Once a second or so: closes what was silent for long.
+  void pass(Instant now);
+
+  /// Rows that wait to be written.
+  [[nodiscard]] std::size_t waiting() const { return batch_.attempts.size() + batch_.verdicts.size(); }
+  /// Whether anything is to be written, be it a place alone.
+  [[nodiscard]] bool has_news() const { return news_ || waiting() > 0; }
+  /// What is to be written in one transaction: all changes since the last call and how far the sources are read.
+  [[nodiscard]] Batch cut_batch(Instant now, const Checkpoint& checkpoint);
+
+  /// Sources and rules; the caller adds what it knows of files and ledger.
+  [[nodiscard]] GuardStatus status(Instant now) const;
+
+ private:
+  struct SourceState;
+  struct Recent;
+  struct Standing;
+  void changed(SourceState& source, Change change, const Attempt& attempt, OpenAttempt& open, bool known);
+  void write_row(SourceState& source, Change change, const Attempt& attempt, OpenAttempt& open);
+  void judge(const SourceState& source, const Attempt& attempt, OpenAttempt& open);
+  void count(const Attempt& attempt, const AttemptKey& key);
+  void record(const Verdict& verdict, const AttemptKey& cause);
+  [[nodiscard]] std::vector<AttemptKey> counted_for(const Verdict& verdict) const;
+  void take_back(const AttemptKey& key, Instant at);
+
+  std::shared_ptr<const Config> config_;
+  std::shared_ptr<const DetectorSet> detectors_;
+  LogSink log_;
+  Instant started_;
+  RuleEngine engine_;
+  std::vector<std::unique_ptr<SourceState>> sources_;
+  Batch batch_;
+  std::uint64_t batch_number_ = 1;
+  bool news_ = false;
+  Instant now_{};
+  std::deque<Recent> recent_;      // attempts that rules have counted, as they were judged
+  std::deque<Standing> standing_;  // blocks that are not over
+  std::vector<std::uint64_t> total_failed_;
+  std::vector<std::uint64_t> total_verdicts_;
+  std::uint64_t failures_ = 0, successes_ = 0, probes_ = 0;
+  std::vector<Verdict> verdicts_;  // scratch
+};
+
+}  // namespace tipstaff
