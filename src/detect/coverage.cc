@@ -17,7 +17,8 @@ constexpr double kChance = 1e-6;         // a run less probable than this is non
 constexpr float kPrior = 0.35F;          // share of a service of which nothing is known yet
 constexpr std::uint32_t kMemory = 400;   // lines by which the share forgets
 constexpr std::uint32_t kLookedAt = 20;  // lines of an unknown program
-constexpr std::uint32_t kAlike = 8;      // so many of them must read like a service's, and four of five
+constexpr std::uint32_t kAlike = 8;      // so many of them must read like a service's, four of five ...
+constexpr std::uint32_t kTelling = 4;    // ... and so many must tell of more than harmless things
 constexpr std::size_t kSample = 200;
 
 }  // namespace
@@ -75,12 +76,32 @@ bool Coverage::note(const Header& header, const Finding& finding, std::string_vi
   return news || alarms_.size() != before;
 }
 
+// Whether the lines of an unknown program have turned out to be this detector's.
+bool Coverage::reads_like(std::size_t detector, const Header& header, Stranger::Alike& alike) {
+  const Detector& one = *detectors_[detector];
+  Header asked = header;
+  std::string text;
+  if (!one.own_programs.empty() && !one.programs.empty()) {  // such patterns begin with the program's own name
+    text = one.programs.front();
+    std::erase(text, '*');
+    text += header.from_program.substr(std::min(header.program.size(), header.from_program.size()));
+    asked.from_program = text;
+  }
+  Finding finding;
+  readers_[detector].recognize(asked, finding);
+  if (!finding.understood || finding.pattern == nullptr) return false;
+  ++alike.read;
+  if (finding.kind != Kind::harmless) ++alike.telling;
+  return alike.read >= kAlike && alike.telling >= kTelling;
+}
+
 // Whether an unknown program reads like a known one. Only its first lines are asked about, so this costs next to nothing.
 void Coverage::look_at_stranger(const Header& header, std::string_view line, Instant arrival) {
   auto found = strangers_.find(header.program);
   if (found == strangers_.end()) {
     if (strangers_.size() >= kMostPrograms) return;
     found = strangers_.emplace(std::string(header.program), Stranger()).first;
+    found->second.alike.resize(detectors_.size());
     found->second.since = arrival;
   }
   Stranger& stranger = found->second;
@@ -93,19 +114,14 @@ void Coverage::look_at_stranger(const Header& header, std::string_view line, Ins
       readers_.emplace_back(detectors_, std::move(options));
     }
   }
-  Finding finding;
   for (std::size_t i = 0; i < readers_.size(); ++i) {
-    const Detector* const detector = detectors_[i].get();
-    if (detector->any_program || (stranger.like != nullptr && stranger.like != detector)) continue;
-    readers_[i].recognize(header, finding);
-    if (!finding.understood || finding.pattern == nullptr || finding.kind == Kind::harmless) continue;
-    stranger.like = detector;
-    ++stranger.alike;
-    break;
+    Stranger::Alike& alike = stranger.alike[i];
+    if (detectors_[i]->any_program || !reads_like(i, header, alike) || alike.read * 5 < stranger.looked_at * 4)
+      continue;
+    stranger.looked_at = kLookedAt;
+    raise({CoverageAlarm::Kind::renamed, detectors_[i]->name, found->first, alike.read, stranger.since, ""}, line);
+    return;
   }
-  if (stranger.alike < kAlike || stranger.alike * 5 < stranger.looked_at * 4) return;
-  stranger.looked_at = kLookedAt;
-  raise({CoverageAlarm::Kind::renamed, stranger.like->name, found->first, stranger.alike, stranger.since, ""}, line);
 }
 
 void Coverage::raise(CoverageAlarm alarm, std::string_view line) {

@@ -63,11 +63,15 @@ class Coverage {
     bool alarmed = false;
   };
   struct Stranger {
+    struct Alike {
+      std::uint32_t read = 0;     // lines that the detector understands
+      std::uint32_t telling = 0;  // of these, not harmless
+    };
     std::uint32_t looked_at = 0;
-    std::uint32_t alike = 0;
-    const Detector* like = nullptr;
+    std::vector<Alike> alike;  // by detector
     Instant since{};
   };
+  [[nodiscard]] bool reads_like(std::size_t detector, const Header& header, Stranger::Alike& alike);
   static bool is_broken(Habit& habit, bool yes, std::uint64_t shortest, Instant arrival);
   void look_at_stranger(const Header& header, std::string_view line, Instant arrival);
   void raise(CoverageAlarm alarm, std::string_view line);
