@@ -58,6 +58,7 @@ struct VerdictRow {
   std::string rule;
   std::optional<IpNetwork> network;
   std::optional<std::string> account;
+  bool account_unknown = false;  ///< as in AttemptRow
   std::string service, host;
   Instant at{};
   std::optional<Instant> until;      ///< of a block

@@ -4,6 +4,7 @@
 // tried again. Not thread-safe; LedgerThread gives it a thread. Several processes may have one open at the same time.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -22,7 +23,8 @@ struct LedgerOptions {
   std::string folder;  ///< made (0750) if it is not there; its parent must be
   /// Called with a sentence that the administrator must see: a file put aside, writes lost. On the writing thread.
   std::function<void(const std::string&)> notice;
-  std::uint64_t most_bytes = 0;  ///< a month's file does not grow beyond this, as if the disk were full; 0: no limit
+  std::function<Instant()> clock;  ///< for what happens outside a batch; none: the system's
+  std::uint64_t most_bytes = 0;    ///< a month's file does not grow beyond this, as if the disk were full; 0: no limit
 };
 
 /// What became of a batch's rows.
@@ -90,8 +92,9 @@ class LedgerWriter {
   /// This host's uuid; with a row's id it names the row for ever.
   [[nodiscard]] const std::string& host() const;
 
+  struct State;  // writer_state.h
+
  private:
-  struct State;
   explicit LedgerWriter(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

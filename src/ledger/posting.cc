@@ -1,0 +1,293 @@
+#include "ledger/posting.h"
+
+#include <algorithm>
+#include <string>
+#include <unordered_map>
+
+#include "ledger/encode.h"
+
+namespace tipstaff {
+namespace {
+
+constexpr std::uint64_t kFan = 16;              // segments of a level that are merged
+constexpr std::uint64_t kMostMerged = 262'144;  // rows; a larger merge would hold up the writer
+constexpr std::size_t kChunkBytes = 800;  // entries of one database row; with its key it fits beside others in a page
+
+void put(std::string& out, const Posting& posting, std::uint64_t& before) {
+  put_number(out, posting.subject - before);
+  before = posting.subject;
+  put_signed(out, posting.failures);
+  put_signed(out, posting.successes);
+  put_signed(out, posting.probes);
+  const bool timed = posting.first <= posting.last;
+  put_number(out, timed ? 1 + static_cast<std::uint64_t>(posting.last - posting.first) : 0);
+  if (timed) put_signed(out, posting.first);
+  put_number(out, posting.rows.size());
+  std::uint64_t row_before = 0;
+  for (const std::uint64_t row : posting.rows) {
+    put_number(out, row - row_before);
+    row_before = row;
+  }
+}
+
+// Calls `use(posting)` for each entry until it gives false. Damaged bytes end the list.
+template <class Use>
+void each_of(std::string_view entries, Use&& use) {
+  ByteReader in(entries);
+  std::uint64_t subject = 0;
+  Posting posting;
+  while (!in.at_end()) {
+    posting.subject = subject += in.number();
+    posting.failures = in.signed_number();
+    posting.successes = in.signed_number();
+    posting.probes = in.signed_number();
+    posting.first = INT64_MAX, posting.last = INT64_MIN;
+    if (const std::uint64_t span = in.number(); span > 0) {
+      posting.first = in.signed_number();
+      posting.last = static_cast<std::int64_t>(static_cast<std::uint64_t>(posting.first) + span - 1);
+    }
+    posting.rows.clear();
+    std::uint64_t row = 0;
+    for (std::uint64_t count = in.number(); count > 0 && in.ok(); --count) {
+      row += in.number();
+      if (in.ok()) posting.rows.push_back(row);
+    }
+    if (!in.ok() || !use(posting)) return;
+  }
+}
+
+// One entry for each subject, in their order.
+void tidy(std::vector<Posting>& postings) {
+  std::ranges::stable_sort(postings, {}, &Posting::subject);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < postings.size(); ++i) {
+    if (kept > 0 && postings[kept - 1].subject == postings[i].subject) {
+      postings[kept - 1].join(postings[i]);
+    } else {
+      if (kept != i) postings[kept] = std::move(postings[i]);
+      ++kept;
+    }
+  }
+  postings.resize(kept);
+}
+
+// Counts of a damaged file may be any number; they wrap instead of being undefined.
+std::int64_t sum(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+
+// The first five columns of a summary.
+Posting counts_of(const Statement& row) {
+  return {.failures = row.integer(0),
+          .successes = row.integer(1),
+          .probes = row.integer(2),
+          .first = row.integer(3),
+          .last = row.integer(4),
+          .rows = {}};
+}
+
+}  // namespace
+
+void Posting::join(const Posting& other) {
+  failures = sum(failures, other.failures);
+  successes = sum(successes, other.successes);
+  probes = sum(probes, other.probes);
+  first = std::min(first, other.first);
+  last = std::max(last, other.last);
+  const bool in_order = rows.empty() || other.rows.empty() || rows.back() < other.rows.front();
+  rows.insert(rows.end(), other.rows.begin(), other.rows.end());
+  if (!in_order) std::ranges::sort(rows);
+}
+
+PostingWriter::PostingWriter(Database& database)
+    : database_(database),
+      new_segment_(database, "INSERT INTO segment(level, rows) VALUES(?, ?)"),
+      new_posting_(database, "INSERT INTO posting(segment, kind, first, entries) VALUES(?, ?, ?, ?)"),
+      count_level_(database, "SELECT count(*), total(rows) FROM segment WHERE level = ?"),
+      read_level_(database,
+                  "SELECT p.entries FROM segment s JOIN posting p ON p.segment = s.id WHERE s.level = ? AND p.kind = ? "
+                  "ORDER BY s.id, p.first"),
+      drop_postings_(database, "DELETE FROM posting WHERE segment IN (SELECT id FROM segment WHERE level = ?)"),
+      drop_segments_(database, "DELETE FROM segment WHERE level = ?"),
+      read_summary_(database,
+                    "SELECT failures, successes, probes, first, last FROM summary WHERE kind = ? AND subject = ?"),
+      write_summary_(
+          database,
+          "INSERT INTO summary(kind, subject, failures, successes, probes, first, last) VALUES(?,?,?,?,?,?,?) "
+          "ON CONFLICT DO UPDATE SET failures = excluded.failures, successes = excluded.successes, "
+          "probes = excluded.probes, first = excluded.first, last = excluded.last"),
+      drop_summary_(database, "DELETE FROM summary WHERE kind = ? AND subject = ?") {}
+
+void PostingWriter::add(SubjectKind kind, std::uint64_t subject, const Posting& what) {
+  auto& list = added_[static_cast<std::size_t>(kind)];
+  list.push_back(what);
+  list.back().subject = subject;
+}
+
+void PostingWriter::discard() {
+  for (auto& list : added_) list.clear();
+}
+
+void PostingWriter::flush() {
+  const std::uint64_t rows = added_[0].size() + added_[1].size();
+  if (rows == 0) return;
+  for (auto& list : added_) tidy(list);
+  write_segment(0, added_, rows);
+  discard();
+  for (unsigned level = 0; merge(level); ++level) {
+  }
+}
+
+void PostingWriter::write_segment(unsigned level, const Lists& lists, std::uint64_t rows) {
+  new_segment_.run(level, rows);
+  const std::uint64_t segment = database_.last_id();
+  for (std::size_t kind = 0; kind < lists.size(); ++kind) {
+    std::string chunk;
+    std::uint64_t first = 0;
+    std::uint64_t before = 0;
+    for (const Posting& posting : lists[kind]) {
+      if (chunk.empty()) {
+        first = posting.subject;
+        before = 0;
+      }
+      put(chunk, posting, before);
+      if (chunk.size() < kChunkBytes) continue;
+      new_posting_.run(segment, static_cast<unsigned>(kind), first, Blob(chunk));
+      chunk.clear();
+    }
+    if (!chunk.empty()) new_posting_.run(segment, static_cast<unsigned>(kind), first, Blob(chunk));
+  }
+}
+
+bool PostingWriter::merge(unsigned level) {
+  if (!count_level_.start(level).next()) return false;
+  const std::uint64_t segments = count_level_.number(0);
+  const std::uint64_t rows = count_level_.number(1);
+  count_level_.reset();
+  if (segments < kFan || rows > kMostMerged) return false;
+  Lists lists;
+  for (unsigned kind = 0; kind < lists.size(); ++kind) {
+    read_level_.start(level, kind);
+    while (read_level_.next()) {
+      each_of(read_level_.bytes(0), [&](const Posting& posting) {
+        lists[kind].push_back(posting);
+        return true;
+      });
+    }
+    read_level_.reset();
+    tidy(lists[kind]);
+    if (level == 0) add_to_summary(static_cast<SubjectKind>(kind), lists[kind]);
+  }
+  drop_postings_.run(level);
+  drop_segments_.run(level);
+  write_segment(level + 1, lists, rows);
+  return database_.ok();
+}
+
+void PostingWriter::add_to_summary(SubjectKind kind, const std::vector<Posting>& postings) {
+  const auto number = static_cast<unsigned>(kind);
+  for (const Posting& posting : postings) {
+    Posting all;
+    all.join(posting);
+    all.rows.clear();
+    if (read_summary_.start(number, posting.subject).next()) {
+      all.join(counts_of(read_summary_));
+    }
+    read_summary_.reset();
+    if (all.failures == 0 && all.successes == 0 && all.probes == 0) {
+      drop_summary_.run(number, posting.subject);
+    } else {
+      write_summary_.run(number, posting.subject, all.failures, all.successes, all.probes, all.first, all.last);
+    }
+  }
+}
+
+PostingReader::PostingReader(Database& database)
+    : all_segments_(database, "SELECT id FROM segment ORDER BY id"),
+      young_segments_(database, "SELECT id FROM segment WHERE level = 0"),
+      chunk_(database,
+             "SELECT entries FROM posting WHERE segment = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"),
+      summary_(database, "SELECT failures, successes, probes, first, last FROM summary WHERE kind = ? AND subject = ?"),
+      top_(
+          database,
+          "SELECT failures, successes, probes, first, last, subject FROM summary WHERE kind = 0 ORDER BY failures DESC "
+          "LIMIT ?"),
+      young_chunks_(
+          database,
+          "SELECT p.entries FROM segment s JOIN posting p ON p.segment = s.id WHERE s.level = 0 AND p.kind = 0") {}
+
+void PostingReader::look_up(Statement& segments, SubjectKind kind, std::uint64_t subject, Posting& found) {
+  segments.start();
+  while (segments.next()) {
+    if (!chunk_.start(segments.number(0), static_cast<unsigned>(kind), subject).next()) continue;
+    each_of(chunk_.bytes(0), [&](const Posting& posting) {
+      if (posting.subject == subject) found.join(posting);
+      return posting.subject < subject;
+    });
+  }
+  chunk_.reset();
+  segments.reset();
+}
+
+Posting PostingReader::find(SubjectKind kind, std::uint64_t subject) {
+  Posting found{.subject = subject, .rows = {}};
+  look_up(all_segments_, kind, subject, found);
+  const auto again = std::ranges::unique(found.rows);
+  found.rows.erase(again.begin(), again.end());
+  return found;
+}
+
+Posting PostingReader::summary(SubjectKind kind, std::uint64_t subject) {
+  Posting found{.subject = subject, .rows = {}};
+  look_up(young_segments_, kind, subject, found);
+  found.rows.clear();
+  if (summary_.start(static_cast<unsigned>(kind), subject).next()) {
+    found.join(counts_of(summary_));
+  }
+  summary_.reset();
+  return found;
+}
+
+std::vector<Posting> PostingReader::busiest(std::size_t most) {
+  // What the youngest segments add can lift any address, so theirs are looked up beside the first of the summary.
+  std::unordered_map<std::uint64_t, Posting> all;
+  std::unordered_map<std::uint64_t, Posting> young;
+  young_chunks_.start();
+  while (young_chunks_.next()) {
+    each_of(young_chunks_.bytes(0), [&](Posting& posting) {
+      posting.rows.clear();
+      young[posting.subject].join(posting);
+      return true;
+    });
+  }
+  young_chunks_.reset();
+  top_.start(static_cast<std::uint64_t>(most + 100));  // more, since an amendment in the youngest may lower one
+  while (top_.next()) {
+    all[top_.number(5)].join(counts_of(top_));
+  }
+  top_.reset();
+  for (const auto& [subject, posting] : young) {
+    const auto known = all.find(subject);
+    if (known != all.end()) {
+      known->second.join(posting);
+    } else if (summary_.start(0, subject).next()) {
+      all[subject] = posting;
+      all[subject].join(counts_of(summary_));
+    } else {
+      all[subject] = posting;
+    }
+  }
+  summary_.reset();
+  std::vector<Posting> list;
+  for (auto& [subject, posting] : all) {
+    posting.subject = subject;
+    if (posting.failures > 0 || posting.successes > 0 || posting.probes > 0) list.push_back(std::move(posting));
+  }
+  std::ranges::sort(list, [](const Posting& a, const Posting& b) {
+    return a.failures != b.failures ? a.failures > b.failures : a.subject < b.subject;
+  });
+  if (list.size() > most) list.resize(most);
+  return list;
+}
+
+}  // namespace tipstaff

@@ -1,0 +1,197 @@
+#include "ledger/row_reader.h"
+
+#include <limits>
+
+#include "ledger/encode.h"
+#include "ledger/secret.h"
+
+namespace tipstaff {
+namespace {
+
+constexpr std::size_t kMostNames = 16'384;
+const std::string kUnknown = "?";
+
+// A number of the narrower type T.
+template <class T>
+T narrow(const Statement& statement, int column, bool& odd) {
+  const std::uint64_t value = statement.number(column);
+  odd = odd || value > std::numeric_limits<T>::max();
+  return static_cast<T>(value);
+}
+
+std::optional<Instant> optional_time(const Statement& statement, int column) {
+  if (statement.null(column)) return std::nullopt;
+  return from_micros(statement.integer(column));
+}
+
+std::optional<std::string> shown(const std::string& stored, bool& hidden) {
+  if (stored.empty()) return std::nullopt;
+  StoredAccount account = read_account(stored);
+  hidden = account.hidden;
+  return std::move(account.text);
+}
+
+}  // namespace
+
+const std::string& NameTable::of(std::uint64_t id, bool& odd) {
+  const auto known = known_.find(id);
+  if (known != known_.end()) return known->second;
+  if (!read_.start(id).next()) {
+    read_.reset();
+    odd = true;
+    return kUnknown;
+  }
+  if (known_.size() >= kMostNames) known_.clear();
+  const std::string& text = known_[id] = std::string(read_.bytes(0));
+  read_.reset();
+  return text;
+}
+
+std::string select_verdicts(const std::string& rest) {
+  return "SELECT id, source, generation, offset, line_index, flags, rule, network, account, service, host, at, until, "
+         "attempts, salt FROM verdict " +
+         rest;
+}
+
+std::string select_events(const std::string& rest) {
+  return "SELECT id, kind, at, source, text, detail, salt FROM event " + rest;
+}
+
+RowReader::RowReader(Database& database)
+    : sources_(database, "SELECT name FROM source WHERE id = ?"),
+      addresses_(database, "SELECT value FROM address WHERE id = ?"),
+      accounts_(database, "SELECT value FROM account WHERE id = ?"),
+      texts_(database, "SELECT value FROM text WHERE id = ?"),
+      attempts_(database,
+                "SELECT id, source, generation, offset, line_index, version, flags, address, port, count, account, "
+                "service, detector, origin, extra, host, time, window_time, salt FROM attempt WHERE id BETWEEN ? AND ? "
+                "ORDER BY id"),
+      verdicts_(database, select_verdicts("WHERE id BETWEEN ? AND ? ORDER BY id").c_str()),
+      events_(database, select_events("WHERE id BETWEEN ? AND ? ORDER BY id").c_str()),
+      batch_(database, "SELECT id, first, rows, recorded FROM batch WHERE first <= ? ORDER BY first DESC LIMIT 1") {}
+
+void RowReader::start_attempts(std::uint64_t first, std::uint64_t last) { attempts_.start(first, last); }
+void RowReader::start_verdicts(std::uint64_t first, std::uint64_t last) { verdicts_.start(first, last); }
+void RowReader::start_events(std::uint64_t first, std::uint64_t last) { events_.start(first, last); }
+
+bool RowReader::next(Found<StoredAttempt>& found) {
+  if (!attempts_.next()) {
+    attempts_.reset();
+    return false;
+  }
+  fill(attempts_, found);
+  return true;
+}
+
+bool RowReader::next(Found<StoredVerdict>& found) {
+  if (!verdicts_.next()) {
+    verdicts_.reset();
+    return false;
+  }
+  fill(verdicts_, found);
+  return true;
+}
+
+bool RowReader::next(Found<StoredEvent>& found) {
+  if (!events_.next()) {
+    events_.reset();
+    return false;
+  }
+  fill(events_, found);
+  return true;
+}
+
+void RowReader::fill(const Statement& statement, Found<StoredAttempt>& found) {
+  StoredAttempt& row = found.row;
+  found.odd = false;
+  row.id = statement.number(0);
+  row.key.source = sources_.of(statement.number(1), found.odd);
+  row.key.generation = statement.number(2);
+  row.key.offset = statement.number(3);
+  row.key.index = narrow<std::uint32_t>(statement, 4, found.odd);
+  row.version = narrow<std::uint32_t>(statement, 5, found.odd);
+  const std::uint64_t flags = statement.number(6);
+  found.odd = found.odd || flags > 7 || (flags & 3U) == 3;
+  row.outcome = static_cast<RowOutcome>(flags & 3U);
+  row.withdrawn = (flags & 4U) != 0;
+  found.address_id = statement.number(7);
+  row.address.reset();
+  if (!statement.null(7)) row.address = address_of(addresses_.of(found.address_id, found.odd)).value_or(IpAddress());
+  row.port = narrow<std::uint16_t>(statement, 8, found.odd);
+  row.count = narrow<std::uint32_t>(statement, 9, found.odd);
+  found.account_id = statement.number(10);
+  found.account = statement.null(10) ? std::string() : accounts_.of(found.account_id, found.odd);
+  row.hidden_account = false;
+  row.account = shown(found.account, row.hidden_account);
+  row.service = texts_.of(statement.number(11), found.odd);
+  row.detector = texts_.of(statement.number(12), found.odd);
+  row.origin = texts_.of(statement.number(13), found.odd);
+  row.extra = texts_.of(statement.number(14), found.odd);
+  row.host = texts_.of(statement.number(15), found.odd);
+  row.time = optional_time(statement, 16);
+  row.window_time = from_micros(statement.integer(17));
+  row.raw.clear();
+  found.salt = statement.bytes(18);
+  row.recorded = batch_of(row.id).recorded;
+}
+
+void RowReader::fill(const Statement& statement, Found<StoredVerdict>& found) {
+  StoredVerdict& row = found.row;
+  found.odd = false;
+  row.id = statement.number(0);
+  row.cause.source = sources_.of(statement.number(1), found.odd);
+  row.cause.generation = statement.number(2);
+  row.cause.offset = statement.number(3);
+  row.cause.index = narrow<std::uint32_t>(statement, 4, found.odd);
+  const std::uint64_t flags = statement.number(5);
+  found.odd = found.odd || flags > 3;
+  row.kind = (flags & 1U) != 0 ? VerdictKind::alert : VerdictKind::block;
+  row.watch_only = (flags & 2U) != 0;
+  row.rule = texts_.of(statement.number(6), found.odd);
+  row.network.reset();
+  if (!statement.null(7)) {
+    row.network = network_of(statement.bytes(7)).value_or(IpNetwork());
+    found.odd = found.odd || to_bytes(*row.network) != statement.bytes(7);
+  }
+  found.account = statement.null(8) ? std::string() : accounts_.of(statement.number(8), found.odd);
+  bool hidden = false;
+  row.account = shown(found.account, hidden);
+  row.service = texts_.of(statement.number(9), found.odd);
+  row.host = texts_.of(statement.number(10), found.odd);
+  row.at = from_micros(statement.integer(11));
+  row.until = optional_time(statement, 12);
+  row.attempts = unpack_keys(statement.bytes(13));
+  found.odd = found.odd || pack_keys(row.attempts) != statement.bytes(13);
+  found.salt = statement.bytes(14);
+  row.recorded = batch_of(row.id).recorded;
+}
+
+void RowReader::fill(const Statement& statement, Found<StoredEvent>& found) {
+  found.row.id = statement.number(0);
+  found.row.kind = statement.bytes(1);
+  found.row.at = from_micros(statement.integer(2));
+  found.row.source = statement.bytes(3);
+  found.row.text = statement.bytes(4);
+  found.detail = statement.bytes(5);
+  found.salt = statement.bytes(6);
+}
+
+std::optional<Found<StoredAttempt>> RowReader::attempt(std::uint64_t id) {
+  Found<StoredAttempt> found;
+  start_attempts(id, id);
+  if (!next(found)) return std::nullopt;
+  attempts_.reset();
+  return found;
+}
+
+RowReader::BatchOf RowReader::batch_of(std::uint64_t row) {
+  if (row >= last_batch_.first && row < last_end_) return last_batch_;
+  if (batch_.start(row).next()) {
+    last_batch_ = {batch_.number(0), batch_.number(1), from_micros(batch_.integer(3))};
+    last_end_ = last_batch_.first + batch_.number(2);
+  }
+  batch_.reset();
+  return last_batch_;
+}
+
+}  // namespace tipstaff

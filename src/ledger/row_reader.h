@@ -1,0 +1,78 @@
+// Rows of one month's file as values again, ids turned back into texts. Readers, verify and the writer's look at older
+// versions share it. A file may be damaged or hostile: what an id does not name becomes "?", numbers are cut to their
+// type, and whether a row is what was written is for its digest to say.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "ledger/rows.h"
+#include "ledger/sqlite.h"
+
+namespace tipstaff {
+
+/// Texts of a table by id, the last few thousand kept.
+class NameTable {
+ public:
+  NameTable(Database& database, const char* sql) : read_(database, sql) {}
+  /// "?" where there is none; then `odd` becomes true.
+  [[nodiscard]] const std::string& of(std::uint64_t id, bool& odd);
+
+ private:
+  Statement read_;
+  std::unordered_map<std::uint64_t, std::string> known_;
+};
+
+/// A row with what its digest needs beside it.
+template <class Row>
+struct Found {
+  Row row;
+  std::string account;  ///< as stored; empty: none
+  std::string salt;
+  std::string detail;                            ///< of an event
+  std::uint64_t address_id = 0, account_id = 0;  ///< of an attempt; 0: none
+  bool odd = false;  ///< it holds what no writer writes: a number out of range, an id without text
+};
+
+class RowReader {
+ public:
+  explicit RowReader(Database& database);
+
+  /// Attempts with ids in [first, last], in order. `next` gives false at the end. Without raw lines.
+  void start_attempts(std::uint64_t first, std::uint64_t last);
+  [[nodiscard]] bool next(Found<StoredAttempt>& found);
+  void start_verdicts(std::uint64_t first, std::uint64_t last);
+  [[nodiscard]] bool next(Found<StoredVerdict>& found);
+  void start_events(std::uint64_t first, std::uint64_t last);
+  [[nodiscard]] bool next(Found<StoredEvent>& found);
+
+  /// Fills a verdict or event from a row of select_verdicts() or select_events().
+  void fill(const Statement& statement, Found<StoredVerdict>& found);
+  static void fill(const Statement& statement, Found<StoredEvent>& found);
+
+  /// One attempt; none: there is no such row.
+  [[nodiscard]] std::optional<Found<StoredAttempt>> attempt(std::uint64_t id);
+
+  /// The batch of a row.
+  struct BatchOf {
+    std::uint64_t batch = 0, first = 0;
+    Instant recorded{};
+  };
+  [[nodiscard]] BatchOf batch_of(std::uint64_t row);
+
+ private:
+  void fill(const Statement& statement, Found<StoredAttempt>& found);
+
+  NameTable sources_, addresses_, accounts_, texts_;
+  Statement attempts_, verdicts_, events_, batch_;
+  BatchOf last_batch_;
+  std::uint64_t last_end_ = 0;  // first row behind last_batch_
+};
+
+/// SQL that gives the columns fill() reads; `rest` begins with WHERE or ORDER BY.
+[[nodiscard]] std::string select_verdicts(const std::string& rest);
+[[nodiscard]] std::string select_events(const std::string& rest);
+
+}  // namespace tipstaff
