@@ -25,9 +25,9 @@ std::unexpected<Error> cannot(std::string_view what, const std::string& path, in
 }
 
 bool is_month(std::string_view name) {
-  constexpr std::string_view kShape = "dddd-dd.db";
+  constexpr std::string_view kShape = "0000-00.db";
   return name.size() == kShape.size() && std::equal(name.begin(), name.end(), kShape.begin(), [](char c, char shape) {
-           return shape == 'd' ? c >= '0' && c <= '9' : c == shape;
+           return shape == '0' ? c >= '0' && c <= '9' : c == shape;
          });
 }
 
