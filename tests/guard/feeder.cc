@@ -276,7 +276,7 @@ void Feeder::rotate(Rotation kind) { log_of(kind).rotate(); }
 void Feeder::finish(Rotation kind) {
   Log& log = log_of(kind);
   for (log.end(); !log.quiet(); log.end()) write_line(log);  // a rotation in between would let new ones in
-  log.flush();
+  for (const auto& each : logs_) each->flush();
 }
 
 std::size_t Feeder::rotations(Rotation kind) const { return logs_[static_cast<std::size_t>(kind)]->rotations(); }

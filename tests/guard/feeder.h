@@ -70,6 +70,7 @@ class Feeder {
   /// one of the next calls of feed().
   void rotate(Rotation kind);
   /// Writes the lines that are missing to end the connections of that log; it takes no new ones before it is rotated.
+  /// Half lines of all logs are completed too.
   void finish(Rotation kind);
   [[nodiscard]] std::size_t rotations(Rotation kind) const;
 

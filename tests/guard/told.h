@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "ledger/reader.h"
+#include "ledger/writer.h"
 #include "tests/guard/feeder.h"
 #include "tests/run.h"
 
@@ -31,6 +33,32 @@ namespace tipstaff {
           text_of(object, "outcome"),
           seconds_of(text_of(object, "time")),
           object.at("count").to_number<std::uint32_t>()};
+}
+
+[[nodiscard]] inline Result<std::unique_ptr<LedgerWriter>> open_writer(const std::string& folder) {
+  LedgerOptions options;
+  options.folder = folder;
+  return LedgerWriter::open(std::move(options));
+}
+
+/// The rows of an address or network.
+[[nodiscard]] inline std::vector<StoredAttempt> rows_of(LedgerReader& reader, const std::string& network) {
+  ReportQuery query;
+  query.network = IpNetwork::parse(network);
+  query.raw = true;
+  const auto report = reader.report(query);
+  for (const auto& problem : reader.problems()) ADD_FAILURE() << problem;
+  if (report) return report->attempts;
+  ADD_FAILURE() << report.error().message();
+  return {};
+}
+
+/// All rows with an address.
+[[nodiscard]] inline std::vector<StoredAttempt> all_rows(LedgerReader& reader) {
+  auto all = rows_of(reader, "0.0.0.0/0");
+  const auto more = rows_of(reader, "::/0");
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
 }
 
 /// Both sorted: fails the test with the first few tries that only one of them has.
