@@ -82,7 +82,7 @@ struct SourceHealth {
   std::uint64_t behind = 0;           ///< bytes (journal: entries) known to be unread
   std::uint64_t records = 0;          ///< handed out since start()
   std::uint64_t cut = 0;              ///< of these, longer than kMaxLine
-  std::uint64_t dropped = 0;          ///< known to be lost: limits hit, a place that could not be found again ...
+  std::uint64_t dropped = 0;          ///< known to be lost, in the unit of `behind`
   std::optional<Instant> last;        ///< arrival of the last record
   std::vector<std::string> warnings;  ///< what went wrong since start() and is over, oldest first; at most 16
 };

@@ -1,0 +1,264 @@
+// See file_chain.h. Every change, at a start or later, goes one way: what is known of the generations is looked for
+// among the files that lie there (search_files), found files are opened and compared with what was found, newer ones
+// become generations. A rotation that runs just then makes the comparison fail, and it is done again.
+#include "sources/file_chain.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/failpoint.h"
+
+namespace tipstaff {
+namespace {
+
+constexpr int kTries = 5;  // of a search that a rotation disturbs; the next event or re-check tries again
+
+/// The clock by which files are stamped, whatever the guard's own clock says.
+Instant file_time() { return std::chrono::time_point_cast<Instant::duration>(std::chrono::system_clock::now()); }
+
+/// Behind the last line feed of the first `size` bytes; `size` where the last line is longer than kMaxLine.
+std::uint64_t last_line_start(FileContent& content, std::uint64_t size) {
+  const std::uint64_t from = size - std::min<std::uint64_t>(size, kMaxLine);
+  std::string tail(static_cast<std::size_t>(size - from), '\0');
+  const auto got = content.read(from, tail.data(), tail.size());
+  const std::size_t stop = std::string_view(tail).substr(0, got.value_or(0)).rfind('\n');
+  if (stop != std::string_view::npos) return from + stop + 1;
+  return from == 0 ? 0 : size;
+}
+
+/// True where `offset` lies within a line: reading must not take the rest for a line of its own.
+bool within_line(FileContent& content, std::uint64_t offset) {
+  char before = '\n';
+  if (offset == 0 || content.read(offset - 1, &before, 1).value_or(0) == 0) return false;
+  return before != '\n' && before != '\0';
+}
+
+KnownFile known_of(const Generation& generation) {
+  return {generation.facts.id, generation.facts.head, generation.furthest};
+}
+
+}  // namespace
+
+FileChain::FileChain(std::string path, Clock now) : path_(std::move(path)), now_(std::move(now)) {}
+
+void FileChain::begin(bool from_start) {
+  since_ = file_time();
+  const auto content = FileContent::open(path_);
+  if (!content) {
+    trouble_ = content.error();
+  } else if (const auto facts = (*content)->facts(); facts) {
+    const std::uint64_t at = from_start ? 0 : last_line_start(**content, facts->size);
+    if (!append({path_, (*content)->id(), facts->size, true}, at)) advance();
+  }
+  stood_before_ = false;
+}
+
+void FileChain::restore(const SavedPlace& saved) {
+  restoring_ = true;
+  since_ = file_time();
+  next_number_ = saved.place.generation + 1;
+  if (auto checkpoint = parse_file_checkpoint(saved.checkpoint)) {
+    since_ = checkpoint->since;
+    for (const SavedFile& file : checkpoint->files) {
+      Generation& generation = generations_.emplace_back();
+      generation.facts = file;
+      generation.furthest = file.read;
+      generation.settled = file.generation < saved.place.generation;
+      if (file.generation == saved.place.generation) generation.facts.read = saved.place.offset;
+      if (file.generation > saved.place.generation) generation.facts.read = file.begin;
+      next_number_ = std::max(next_number_, file.generation + 1);
+    }
+  } else {
+    warn(checkpoint.error().message() + ": it is read from the start of the present file");
+  }
+  // Nothing was read of a file without a head, and its inode proves nothing: it is found as a newer one.
+  while (!generations_.empty() && generations_.back().facts.head.length == 0) {
+    next_number_ = generations_.back().facts.generation;
+    generations_.pop_back();
+  }
+  if (!generations_.empty()) generations_.back().modified = since_;
+  advance();
+  restoring_ = false;
+}
+
+void FileChain::look() {
+  struct stat facts{};
+  if (stat(path_.c_str(), &facts) == 0 && !generations_.empty()) {
+    const Generation& last = generations_.back();
+    if (last.content && last.facts.id == FileId{facts.st_dev, facts.st_ino}) {
+      trouble_.reset();
+      return;
+    }
+  }
+  failpoint("files.between_rename_and_reopen");
+  advance();
+}
+
+void FileChain::cut_short() {
+  Generation& last = generations_.back();
+  last.content.reset();
+  last.watched.reset();
+  last.refused.reset();
+  advance();
+}
+
+void FileChain::reconsider() {
+  Generation last = std::move(generations_.back());
+  generations_.pop_back();
+  next_number_ = last.facts.generation;
+  std::vector<KnownFile> known;
+  for (const Generation& generation : generations_) known.push_back(known_of(generation));
+  for (const FoundFile& found : search_files(path_, known, last.modified).newer) {
+    if (found.id == last.facts.id) break;
+    if (!append(found, 0)) break;
+  }
+  last.facts.generation = next_number_++;
+  generations_.push_back(std::move(last));
+}
+
+void FileChain::close(Generation& generation) {
+  generation.content.reset();
+  generation.watched.reset();
+  generation.settled = generation.done = true;
+}
+
+Place FileChain::position() const {
+  if (generations_.empty()) return {next_number_ - 1, 0};
+  const auto open = std::ranges::find_if(generations_, [](const Generation& g) { return !g.settled; });
+  const SavedFile& at = (open == generations_.end() ? generations_.back() : *open).facts;
+  return {at.generation, at.read};
+}
+
+FileCheckpoint FileChain::checkpoint(Place place) const {
+  FileCheckpoint checkpoint{{}, generations_.empty() ? since_ : generations_.back().modified};
+  for (std::size_t i = 0; i < generations_.size(); ++i) {
+    const bool later = generations_[i].facts.generation >= place.generation;
+    const bool just_before = i + 1 < generations_.size() && generations_[i + 1].facts.generation == place.generation;
+    if (!later && !just_before && !generations_[i].content) continue;
+    SavedFile& file = checkpoint.files.emplace_back(generations_[i].facts);
+    if (later) file.read = generations_[i].furthest;
+  }
+  return checkpoint;
+}
+
+void FileChain::warn(std::string sentence) {
+  if (warnings_.size() == kMaxWarnings) warnings_.erase(warnings_.begin());
+  warnings_.push_back(std::move(sentence));
+}
+
+void FileChain::advance() {
+  stood_before_ = stood_before_ || (trouble_ && trouble_->kind != ErrorKind::not_found);
+  for (int tries = 0; tries < kTries; ++tries) {
+    std::vector<KnownFile> known;
+    for (const Generation& generation : generations_) known.push_back(known_of(generation));
+    const Instant since = generations_.empty() ? since_ : generations_.back().modified;
+    const FileSearch search = search_files(path_, known, since);
+    trouble_ = search.current_error;
+    if (take(search)) break;
+  }
+  stood_before_ = false;
+}
+
+bool FileChain::take(const FileSearch& search) {
+  for (std::size_t i = 0; i < search.known.size(); ++i) {
+    Generation& generation = generations_[i];
+    const std::optional<FoundFile>& found = search.known[i];
+    const bool replaced = found && found->current && found->id != generation.facts.id;  // by a copy of itself
+    if (generation.done || (generation.content && !replaced)) continue;
+    if (!found) {
+      give_up(generation);
+    } else if (!attach(generation, *found)) {
+      return false;
+    }
+  }
+
+  // The name may lead to a file that had it before: that one goes on, as a new generation, where it was left. The same
+  // where it lost its end (a power cut): the old places must not name other lines.
+  const auto is_current = [](const std::optional<FoundFile>& found) { return found && found->current; };
+  const auto again = std::ranges::find_if(search.known.rbegin(), search.known.rend(), is_current);
+  if (again != search.known.rend()) {
+    const auto at = static_cast<std::size_t>(again.base() - search.known.begin()) - 1;
+    Generation& before = generations_[at];
+    if (at + 1 < generations_.size() || (*again)->size < before.furthest) {
+      if ((*again)->size < before.furthest) {
+        warn(fmt::format("{} lost its end, {} bytes that had been read", path_, before.furthest - (*again)->size));
+      }
+      const std::uint64_t begin = std::min(before.furthest, (*again)->size);
+      before.facts.end = begin;
+      if (!append(**again, begin)) return false;
+    }
+  }
+
+  for (const FoundFile& found : search.newer) {
+    const bool have = !generations_.empty() && generations_.back().content && generations_.back().facts.id == found.id;
+    if (!have && !append(found, 0)) return false;
+  }
+  return true;
+}
+
+bool FileChain::attach(Generation& generation, const FoundFile& found) {
+  auto content = FileContent::open(found.path);
+  if (!content || (*content)->id() != found.id) return false;
+  const auto facts = (*content)->facts();
+  if (!facts) return false;
+  generation.complete = (*content)->packed() || (found.id != generation.facts.id && !found.current);
+  generation.facts.id = found.id;
+  generation.size = (*content)->packed() ? generation.facts.read : facts->size;
+  generation.modified = facts->modified;
+  generation.quiet_since = std::min(facts->modified, now_());
+  generation.skipping = within_line(**content, generation.facts.read);
+  if (stood_before_) {
+    generation.catching_up_to = (*content)->packed() ? std::numeric_limits<std::uint64_t>::max() : facts->size;
+  }
+  generation.content = *std::move(content);
+  generation.watched.reset();
+  return true;
+}
+
+bool FileChain::append(const FoundFile& found, std::uint64_t begin) {
+  Generation made;
+  made.facts.generation = next_number_;
+  made.facts.id = found.id;
+  made.facts.begin = made.facts.read = made.furthest = begin;
+  if (!attach(made, found)) return false;
+  const auto first = made.content->first();
+  if (!first) return false;
+  made.facts.head = FileHead::of(*first);
+  if (!found.current) made.catching_up_to = std::numeric_limits<std::uint64_t>::max();
+  if (!generations_.empty()) generations_.back().superseded = restoring_ ? generations_.back().quiet_since : now_();
+  generations_.push_back(std::move(made));
+  ++next_number_;
+  make_room();
+  return true;
+}
+
+void FileChain::give_up(Generation& generation) {
+  const std::uint64_t unread = generation.size > generation.facts.read ? generation.size - generation.facts.read : 0;
+  if (restoring_ && !generation.settled) {
+    warn(
+        fmt::format("the file that had been {} and was read up to byte {} is not found beside it, nor a copy with the "
+                    "same first lines; if more was written to it, that was missed",
+                    path_, generation.facts.read));
+  } else if (unread > 0) {
+    warn(fmt::format("{} was emptied before {} bytes of it were read, and no copy was found beside it", path_, unread));
+    lost_ += unread;
+  }
+  close(generation);
+}
+
+void FileChain::make_room() {
+  if (generations_.size() <= kMaxSavedFiles) return;
+  const Generation& oldest = generations_.front();
+  if (oldest.content && oldest.size > oldest.facts.read) {
+    warn(fmt::format("{} was rotated {} times before it was read: {} bytes were missed", path_, kMaxSavedFiles,
+                     oldest.size - oldest.facts.read));
+    lost_ += oldest.size - oldest.facts.read;
+  }
+  generations_.pop_front();
+}
+
+}  // namespace tipstaff

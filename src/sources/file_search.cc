@@ -1,0 +1,100 @@
+// See file_search.h. A candidate is opened once, for its first kilobyte, and closed again: there may be dozens of them.
+#include "sources/file_search.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "sources/rotated_names.h"
+
+namespace tipstaff {
+namespace {
+
+struct Candidate {
+  FoundFile file;
+  std::string first;
+  Instant modified{};
+  bool packed = false;
+  bool taken = false;
+};
+
+Result<Candidate> look_at(const std::string& path, bool current) {
+  const auto content = FileContent::open(path);
+  if (!content) return std::unexpected(content.error());
+  const auto facts = (*content)->facts();
+  if (!facts) return std::unexpected(facts.error());
+  auto first = (*content)->first();
+  if (!first) return std::unexpected(first.error());
+  return Candidate{
+      {path, (*content)->id(), facts->size, current}, *std::move(first), facts->modified, (*content)->packed()};
+}
+
+/// How well a candidate fits a known file; 0: not at all.
+int rank(const KnownFile& known, const Candidate& candidate) {
+  const bool same_inode = candidate.file.id == known.id && !candidate.packed;
+  if (known.head.length == 0) return same_inode && !candidate.file.current ? 4 : 0;
+  if (!known.head.fits(candidate.first)) return 0;
+  if (same_inode) return 4;
+  if (candidate.packed) return 2;
+  if (candidate.file.size >= known.read) return 3;
+  return candidate.file.current ? 0 : 1;
+}
+
+bool is_copy_of(const Candidate& copy, const Candidate& of) {
+  if (copy.first.empty() || of.first.empty()) return false;
+  const std::size_t common = std::min(copy.first.size(), of.first.size());
+  if (std::string_view(copy.first).substr(0, common) != std::string_view(of.first).substr(0, common)) return false;
+  return copy.packed || (!of.packed && of.file.size >= copy.file.size);
+}
+
+/// True where the same bytes are read from another candidate, or were.
+bool is_superfluous(const std::vector<Candidate>& candidates, std::size_t at) {
+  for (std::size_t other = 0; other < candidates.size(); ++other) {
+    if (other == at || !(candidates[other].taken || other > at)) continue;
+    if (is_copy_of(candidates[at], candidates[other])) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+FileSearch search_files(const std::string& path, std::span<const KnownFile> known, Instant since) {
+  FileSearch search;
+  std::vector<Candidate> candidates;
+  for (const std::string& rotated : rotated_files(path)) {
+    if (auto candidate = look_at(rotated, false)) candidates.push_back(*std::move(candidate));
+  }
+  if (auto candidate = look_at(path, true)) {
+    std::erase_if(candidates, [&](const Candidate& c) { return c.file.id == candidate->file.id; });  // a hard link
+    candidates.push_back(*std::move(candidate));
+  } else {
+    search.current_error = candidate.error();
+  }
+
+  search.known.resize(known.size());
+  std::optional<std::size_t> last;  // the candidate that is the last known file
+  for (const int wanted : {4, 3, 2, 1}) {
+    for (std::size_t k = 0; k < known.size(); ++k) {
+      if (search.known[k]) continue;
+      for (std::size_t c = 0; c < candidates.size(); ++c) {
+        // one inode may be known twice: a name that was swapped away and back
+        if ((candidates[c].taken && wanted != 4) || rank(known[k], candidates[c]) != wanted) continue;
+        candidates[c].taken = true;
+        search.known[k] = candidates[c].file;
+        if (k + 1 == known.size()) last = c;
+        break;
+      }
+    }
+  }
+
+  for (std::size_t c = 0; c < candidates.size(); ++c) {
+    const Candidate& candidate = candidates[c];
+    if (candidate.taken) continue;
+    const bool follows = last ? c > *last && candidate.modified >= since : candidate.modified > since;
+    const bool worth_reading = follows && !candidate.first.empty() && !is_superfluous(candidates, c);
+    if (candidate.file.current || worth_reading) search.newer.push_back(candidate.file);
+  }
+  return search;
+}
+
+}  // namespace tipstaff
