@@ -23,22 +23,28 @@ constexpr bool is_name_byte(char c) {
 
 // Four decimal numbers of up to three digits. Gives the length, 0 for none.
 std::size_t read_quad(std::string_view text, std::uint32_t& value) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  const auto digit = [end](const char* from) {  // above 9: none stands there
+    return from == end ? ~0U : static_cast<std::uint32_t>(static_cast<unsigned char>(*from)) - '0';
+  };
   std::uint32_t all = 0;
-  std::size_t at = 0;
   for (int part = 0; part < 4; ++part) {
-    if (part > 0) {
-      if (at >= text.size() || text[at] != '.') return 0;
-      ++at;
+    if (part > 0 && (at == end || *at++ != '.')) return 0;
+    std::uint32_t number = digit(at);
+    if (number > 9) return 0;
+    if (const std::uint32_t second = digit(++at); second <= 9) {
+      number = number * 10 + second;
+      if (const std::uint32_t third = digit(++at); third <= 9) {
+        number = number * 10 + third;
+        ++at;
+      }
     }
-    const std::size_t start = at;
-    std::uint32_t number = 0;
-    while (at < text.size() && at - start < 3 && is_digit(text[at]))
-      number = number * 10 + static_cast<std::uint32_t>(text[at++] - '0');
-    if (at == start || number > 255) return 0;
+    if (number > 255) return 0;
     all = all << 8U | number;
   }
   value = all;
-  return at;
+  return static_cast<std::size_t>(at - text.data());
 }
 
 // RFC 4291 2.2: groups of hexadecimal digits, one "::", a dotted quad as the last 32 bits. Longest reading, but a single

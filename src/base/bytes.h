@@ -5,6 +5,9 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace tipstaff {
 
@@ -18,8 +21,22 @@ static_assert(std::endian::native == std::endian::little, "the first byte in mem
 
 [[nodiscard]] constexpr std::uint64_t repeated(char c) { return 0x0101010101010101ULL * static_cast<unsigned char>(c); }
 
+#if defined(__SSE2__)
+/// Sixteen bytes at a time where the processor has words of that size; a bit of the result for each byte that is `a` or `b`.
+[[nodiscard]] inline unsigned marks_of(const char* at, char a, char b) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+  const __m128i same = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(a)), _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b)));
+  return static_cast<unsigned>(_mm_movemask_epi8(same));
+}
+#endif
+
 /// The first `a` or `b` in [at, end); `end` where there is none.
 [[nodiscard]] inline const char* find_either(const char* at, const char* end, char a, char b) {
+#if defined(__SSE2__)
+  for (; end - at >= 16; at += 16) {
+    if (const unsigned marks = marks_of(at, a, b); marks != 0) return at + std::countr_zero(marks);
+  }
+#endif
   for (; end - at >= 8; at += 8) {
     std::uint64_t word = 0;
     std::memcpy(&word, at, 8);
@@ -37,17 +54,32 @@ static_assert(std::endian::native == std::endian::little, "the first byte in mem
 
 /// Behind the last `a` or `b` in [begin, at); `begin` where there is none.
 [[nodiscard]] inline const char* find_last_either(const char* begin, const char* at, char a, char b) {
-  const auto marks_of = [](std::uint64_t difference) {  // exact for every byte: no borrow runs from one into the next
+#if defined(__SSE2__)
+  for (; at - begin >= 16; at -= 16) {
+    if (const unsigned marks = marks_of(at - 16, a, b); marks != 0) return at - (std::countl_zero(marks) - 16);
+  }
+#endif
+  const auto marks_in = [](std::uint64_t difference) {  // exact for every byte: no borrow runs from one into the next
     return ~(((difference & 0x7f7f7f7f7f7f7f7fULL) + 0x7f7f7f7f7f7f7f7fULL) | difference | 0x7f7f7f7f7f7f7f7fULL);
   };
   for (; at - begin >= 8; at -= 8) {
     std::uint64_t word = 0;
     std::memcpy(&word, at - 8, 8);
-    const std::uint64_t marks = marks_of(word ^ repeated(a)) | marks_of(word ^ repeated(b));
+    const std::uint64_t marks = marks_in(word ^ repeated(a)) | marks_in(word ^ repeated(b));
     if (marks != 0) return at - std::countl_zero(marks) / 8;
   }
   while (at > begin && at[-1] != a && at[-1] != b) --at;
   return at;
+}
+
+/// How many decimal digits stand before `at`, if they are 1 to 7 and eight bytes of [begin, at) can be read; else 0.
+[[nodiscard]] inline std::size_t digits_before(const char* begin, const char* at) {
+  if (at - begin < 8) return 0;
+  std::uint64_t word = 0;
+  std::memcpy(&word, at - 8, 8);
+  word ^= 0x3030303030303030ULL;
+  const std::uint64_t others = (((word & 0x7f7f7f7f7f7f7f7fULL) + 0x7676767676767676ULL) | word) & 0x8080808080808080ULL;
+  return others == 0 ? 0 : static_cast<std::size_t>(std::countl_zero(others)) / 8;
 }
 
 /// The number that the `count` (1 to 8) decimal digits before `end` write; false where one is no digit. The eight bytes

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <boost/json.hpp>
 
 #include "base/hash.h"
@@ -22,7 +24,17 @@ std::uint64_t mix(std::uint64_t sum, std::uint64_t value) {
   return sum ^ (sum >> 29U);
 }
 
-std::uint64_t mix(std::uint64_t sum, std::string_view text) { return mix(sum, hash_of(text)); }
+std::uint64_t mix(std::uint64_t sum, std::string_view text) {
+  std::size_t left = text.size();
+  sum = mix(sum, left);
+  for (const char* at = text.data(); left > 0;) {
+    const std::size_t step = std::min<std::size_t>(left, 8);
+    sum = mix(sum, word_of(at, step));
+    at += step;
+    left -= step;
+  }
+  return sum;
+}
 
 }  // namespace
 

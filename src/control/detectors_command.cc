@@ -39,6 +39,7 @@ json::object to_json(const Detector& detector) {
   all["service"] = detector.service;
   all["programs"] = json::value_from(detector.programs);
   all["own_programs"] = json::value_from(detector.own_programs);
+  all["quiet_programs"] = json::value_from(detector.quiet_programs);
   all["includes"] = json::value_from(detector.includes);
   all["any_program"] = detector.any_program;
   all["limits"] = detector.limits;

@@ -35,8 +35,7 @@ void Summary::add(const Attempt& attempt, const std::vector<Verdict>& verdicts) 
    : attempt.outcome == Outcome::success ? successes_
                                          : probes_) += attempt.count;
   if (attempt.address) {
-    Seen& seen = addresses_[*attempt.address];
-    if (attempt.outcome == Outcome::failure) seen.failures += attempt.count;
+    addresses_[*attempt.address] += attempt.outcome == Outcome::failure ? attempt.count : 0;
     if (attempt.outcome == Outcome::success) {
       for (const unsigned bits : lengths_[attempt.address->is_v4() ? 0 : 1]) {
         const auto found = newest_block_.find(IpNetwork(*attempt.address, bits));
@@ -63,13 +62,13 @@ void Summary::add(const Attempt& attempt, const std::vector<Verdict>& verdicts) 
 
 std::uint64_t Summary::failing_addresses() const {
   return static_cast<std::uint64_t>(
-      std::count_if(addresses_.begin(), addresses_.end(), [](const auto& one) { return one.second.failures > 0; }));
+      std::count_if(addresses_.begin(), addresses_.end(), [](const auto& one) { return one.second > 0; }));
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> Summary::top() const {
   std::vector<std::pair<IpAddress, std::uint64_t>> all;
-  for (const auto& [address, seen] : addresses_) {
-    if (seen.failures > 0) all.emplace_back(address, seen.failures);
+  for (const auto& [address, failures] : addresses_) {
+    if (failures > 0) all.emplace_back(address, failures);
   }
   // by failures first; the texts, by which equal ones are ordered, are made only for those that may be among the top
   std::uint64_t least = 0;

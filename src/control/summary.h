@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <cstdio>
 #include <deque>
@@ -29,9 +30,6 @@ class Summary {
   [[nodiscard]] std::string to_text(const RuleEngine::Counters& counters) const;
 
  private:
-  struct Seen {
-    std::uint64_t failures = 0;
-  };
   // A block as the rules said it, in few bytes: a million lines of attacks make thousands.
   struct Block {
     IpNetwork network;
@@ -52,7 +50,7 @@ class Summary {
   std::uint64_t successes_ = 0;
   std::uint64_t probes_ = 0;
   std::uint64_t checksum_ = 0;
-  std::unordered_map<IpAddress, Seen> addresses_;
+  boost::unordered_flat_map<IpAddress, std::uint64_t, std::hash<IpAddress>> addresses_;  // and their failures
   std::deque<Block> blocks_;
   std::deque<Verdict> alerts_;
   std::unordered_map<IpNetwork, std::uint32_t> newest_block_;  // index in blocks_

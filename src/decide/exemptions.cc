@@ -8,6 +8,7 @@
 namespace tipstaff {
 namespace {
 
+constexpr std::size_t kFew = 16;  // ranges that are looked through one by one
 constexpr IpAddress kFirstV4 = IpAddress::v4(0);
 constexpr IpAddress kLastV4 = IpAddress::v4(~0U);
 
@@ -44,8 +45,14 @@ Exemptions::Exemptions(std::vector<Exemption> entries) : entries_(std::move(entr
 }
 
 bool Exemptions::contains(IpAddress address) const {
-  const auto behind = std::ranges::upper_bound(ranges_, address, {}, &Range::first);
-  return behind != ranges_.begin() && address <= std::prev(behind)->last;
+  if (ranges_.size() > kFew) {
+    const auto behind = std::ranges::upper_bound(ranges_, address, {}, &Range::first);
+    return behind != ranges_.begin() && address <= std::prev(behind)->last;
+  }
+  for (const Range& range : ranges_) {
+    if (address <= range.last) return address >= range.first;
+  }
+  return false;
 }
 
 const Exemption* Exemptions::find(IpAddress address) const {

@@ -89,7 +89,7 @@ class KeyedTable {
     std::uint32_t hash = 0;
     std::uint32_t entry = 0;  // index + 1; 0: empty
   };
-  struct Entry {
+  struct alignas(sizeof(TableKey) + sizeof(Instant) + sizeof(Value) == 64 ? 64 : alignof(Instant)) Entry {
     TableKey key;
     Instant until{};
     Value value;

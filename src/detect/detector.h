@@ -83,6 +83,7 @@ struct Detector {
   std::string where;  ///< file it came from
   std::vector<std::string> programs;
   std::vector<std::string> own_programs;
+  std::vector<std::string> quiet_programs;  ///< never write of a login: their lines are harmless, unread
   std::vector<Layout> layouts;
   std::vector<std::string> includes;
   std::vector<std::string> journal_units;

@@ -260,6 +260,7 @@ Result<std::unique_ptr<const Detector>> build_detector(const TomlValue& root, co
   detector->limits = table.text("limits");
   detector->programs = table.texts("programs");
   detector->own_programs = table.texts("own_programs");
+  detector->quiet_programs = table.texts("quiet_programs");
   for (const auto& name : table.texts("layouts")) detector->layouts.push_back(read_layout(table, name));
   detector->includes = table.texts("includes");
   detector->journal_units = table.texts("journal_units");

@@ -38,6 +38,16 @@ std::string_view layout_name(Layout layout) {
   return "";
 }
 
+// Begin and end of a name as one word; for up to eight bytes, and together with the size, that is all of it.
+std::uint64_t ends_of(std::string_view name) {
+  if (name.size() <= 8) return word_of(name.data(), name.size());
+  std::uint64_t head = 0;
+  std::uint64_t tail = 0;
+  std::memcpy(&head, name.data(), 8);
+  std::memcpy(&tail, name.data() + name.size() - 8, 8);
+  return head ^ tail * 31;
+}
+
 // "message repeated N times: [ text]": takes the text out and gives N; 1 where it is no such line (or N makes no sense).
 std::uint32_t unwrap_repeated(std::string_view& message) {
   static constexpr std::string_view kHead = "message repeated ";
@@ -65,6 +75,9 @@ struct Recognizer::Entry {
   bool compare;         // odd fields call for a look at all readings
   std::uint32_t order;  // of the files
   bool decides = true;  // no reading that comes before it in the files can fit the same line
+  // Begins with a long literal, and so do all that come before it and can fit the same line: then their order is that of
+  // the shortcuts.
+  bool shortcut = false;
   // Where match() reads on: so many steps, and bytes of the next one, are read by the trie and hold nothing to be kept.
   std::size_t step = 0;
   std::size_t bytes = 0;
@@ -88,7 +101,7 @@ struct Recognizer::Trie {
     std::vector<FieldEdge> fields;
     std::vector<Entry> entries;
   };
-  // The readings that decide and begin with a long literal, by its first eight bytes: tried before the trie is walked.
+  // The readings that begin with a long literal, by its first eight bytes: tried in order before the trie is walked.
   struct Shortcut {
     std::uint64_t head;
     std::string_view prefix;
@@ -164,7 +177,9 @@ struct Recognizer::Trie {
     for (auto& node : nodes) {
       for (auto& entry : node.entries) all.push_back(&entry);
     }
+    std::sort(all.begin(), all.end(), [](const Entry* a, const Entry* b) { return a->order < b->order; });
     for (auto* one : all) {
+      one->shortcut = one->reading->prefix.size() >= sizeof(std::uint64_t);
       for (const auto* other : all) {
         const std::string_view a = one->reading->prefix;
         const std::string_view b = other->reading->prefix;
@@ -173,7 +188,9 @@ struct Recognizer::Trie {
           continue;
         if (other->reading->open_before_address || one->reading->open_before_address)
           one->compare = one->kind != Kind::harmless;
-        if (other->order < one->order) one->decides = false;
+        if (other->order > one->order) continue;
+        one->decides = false;
+        one->shortcut = one->shortcut && other->shortcut;
       }
     }
     for (const std::uint32_t child : nodes[0].children) shorten(child, 0, 0);
@@ -181,7 +198,7 @@ struct Recognizer::Trie {
       for (const std::uint32_t child : node.children) node.firsts += nodes[child].label[0];
       for (const Entry& entry : node.entries) {
         const std::string& prefix = entry.reading->prefix;
-        if (!entry.decides || prefix.size() < sizeof(std::uint64_t)) continue;
+        if (!entry.shortcut) continue;
         const std::uint64_t head = head_of(prefix);
         shortcuts_of(head).push_back({head, prefix, &entry});
       }
@@ -288,14 +305,17 @@ struct Recognizer::Program {
   const Trie* trie = nullptr;
   const Detector* requests = nullptr;  // reads it as a web access log
   bool own = false;                    // its name belongs to the message
+  bool quiet = false;                  // it never writes of a login
 
   [[nodiscard]] bool may_begin(std::string_view message) const {
+    if (quiet) return false;
     if (own || requests != nullptr || !trie->expressions.empty()) return true;
     return !message.empty() && (message[0] == 'm' || trie->roots[static_cast<unsigned char>(message[0])] != 0);
   }
 };
 
 struct Recognizer::ProgramSlot {
+  std::uint64_t ends = 0;  // of the name
   std::string name;
   Program* program = nullptr;
 };
@@ -341,6 +361,8 @@ Recognizer::Program& Recognizer::make_program(const Header& header, std::string_
     for (const Layout layout : detector->layouts) named = named || (header.program.empty() && layout == header.layout);
     if (!options_.service.empty()) named = detector->name == options_.service;
     if (!named) continue;
+    const auto& quiet = detector->quiet_programs;
+    program->quiet = program->quiet || (options_.service.empty() && std::any_of(quiet.begin(), quiet.end(), fits));
     program->own = program->own || own || !options_.service.empty();
     program->named.push_back(detector.get());
     add(detector.get());
@@ -364,14 +386,14 @@ Recognizer::Program& Recognizer::program_for(const Header& header) {
   const std::string_view name = !header.program.empty()                             ? header.program
                                 : header.contained && header.layout == Layout::none ? kContainer
                                                                                     : layout_name(header.layout);
-  const std::size_t head = std::min<std::size_t>(name.size(), 8);
-  const std::uint64_t word = word_of(name.data(), head) ^ word_of(name.data() + name.size() - head, head) * 31;
-  ProgramSlot& slot = slots_[(word * 0x9e3779b97f4a7c15ULL + name.size()) >> 56U];
-  if (slot.program != nullptr && slot.name.size() == name.size() &&
-      equal_bytes(slot.name.data(), name.data(), name.size()))
+  const std::uint64_t word = ends_of(name);
+  ProgramSlot& slot = slots_[((word + name.size()) * 0x9e3779b97f4a7c15ULL) >> 56U];
+  if (slot.program != nullptr && slot.ends == word && slot.name.size() == name.size() &&
+      (name.size() <= 8 || equal_bytes(slot.name.data(), name.data(), name.size())))
     return *slot.program;
   const auto known = programs_.find(std::string(name));
   Program& program = known != programs_.end() ? *known->second : make_program(header, name);
+  slot.ends = word;
   slot.name = name;
   slot.program = &program;
   return program;
@@ -453,10 +475,11 @@ void Recognizer::read_message(const Program& program, std::string_view message, 
 void Recognizer::recognize(const Header& header, Finding& finding) {
   const Program& program = program_for(header);
   std::string_view message = header.message;
-  if (!program.may_begin(message)) {  // no reading begins so: most lines of most programs
-    if (finding.understood) finding = Finding();
+  if (!program.may_begin(message)) {  // no reading begins so, as most lines of most programs
+    if (finding.pattern != nullptr || finding.understood) finding = Finding();
     finding.detector = program.named.empty() ? nullptr : program.named.front();
     finding.known_program = !program.named.empty();
+    finding.understood = program.quiet;
     return;
   }
   finding = Finding();

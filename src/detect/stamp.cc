@@ -87,6 +87,22 @@ struct Cursor {
   }
 };
 
+// "HH:MM:SS" as one word, the first byte lowest.
+std::optional<seconds> plain_clock(std::uint64_t text) {
+  const std::uint64_t digits = text ^ 0x30303a30303a3030ULL;
+  if ((((digits & 0x7f7f7f7f7f7f7f7fULL) + 0x76767f76767f7676ULL) & 0x8080808080808080ULL) != 0 ||
+      (digits & 0x8080808080808080ULL) != 0)
+    return std::nullopt;
+  const auto pair = [digits](unsigned at) {
+    return static_cast<int>((digits >> at & 0xfU) * 10 + (digits >> (at + 8) & 0xfU));
+  };
+  const int h = pair(0);
+  const int m = pair(24);
+  const int s = pair(48);
+  if (h > 23 || m > 59 || s > 60) return std::nullopt;
+  return hours(h) + minutes(m) + seconds(s);
+}
+
 std::optional<LocalInstant> day_of(int year, unsigned month, int day) {
   using namespace std::chrono;
   const year_month_day date(std::chrono::year(year), std::chrono::month(month),
@@ -152,9 +168,9 @@ std::optional<Instant> SourceClock::time_of(const Header& header) {
       std::uint64_t clock = 0;
       std::memcpy(&clock, cursor.text.data(), sizeof clock);
       if (clock == clock_text_) return last_;
-      const microseconds time = cursor.clock();
-      if (!cursor.good) return std::nullopt;
-      const Instant utc = to_utc(midnight_ + time);
+      const auto time = plain_clock(clock);
+      if (!time) return std::nullopt;
+      const Instant utc = to_utc(midnight_ + *time);
       clock_text_ = clock;
       return utc;
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <optional>
 
 #include "base/time.h"
@@ -20,7 +21,7 @@ class SourceClock {
   void follow(const Header& header) {
     if (header.stamp_kind != StampKind::bsd) return;
     std::uint64_t day = 0;
-    for (std::size_t i = 0; i < 6; ++i) day = day << 8U | static_cast<unsigned char>(header.stamp[i]);
+    std::memcpy(&day, header.stamp.data(), 6);
     if (day != day_text_) new_day(header, day);
   }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace tipstaff {
 namespace {
@@ -263,21 +264,28 @@ void append(std::vector<Step>& flat, const Step& step) {
 std::vector<std::vector<Step>> multiply(const std::vector<Step>& steps, bool at_front) {
   std::vector<std::vector<Step>> all(1);
   for (const Step& step : steps) {
+    const bool open = holds_open(step);
+    const auto splits = [&](const std::vector<Step>& flat) {
+      return step.kind == Step::Kind::group && (open || (at_front && flat.empty()));
+    };
+    if (std::none_of(all.begin(), all.end(), splits)) {
+      for (auto& flat : all) append(flat, step);
+      continue;
+    }
     std::vector<std::vector<Step>> next;
-    for (const auto& flat : all) {
-      const bool front = at_front && flat.empty();
-      if (step.kind != Step::Kind::group || !(front || holds_open(step))) {
-        next.push_back(flat);
+    for (auto& flat : all) {
+      if (!splits(flat)) {
+        next.push_back(std::move(flat));
         append(next.back(), step);
         continue;
       }
       for (const auto& branch : step.branches) {
-        for (const auto& inner : multiply(branch, front)) {
+        for (const auto& inner : multiply(branch, at_front && flat.empty())) {
           next.push_back(flat);
           for (const Step& s : inner) append(next.back(), s);
         }
       }
-      if (step.may_miss) next.push_back(flat);
+      if (step.may_miss) next.push_back(std::move(flat));
       if (next.size() > kMostReadings) return next;
     }
     all = std::move(next);
@@ -305,7 +313,7 @@ ByteSet taken(const Step& field) {
 }
 
 // First bytes (or last ones, backwards) of what stands at `from`; `fields_touch` is set where a field may stand there.
-ByteSet edge(const std::vector<Step>& steps, std::size_t from, bool backwards, bool& fields_touch) {
+ByteSet edge(std::span<const Step> steps, std::size_t from, bool backwards, bool& fields_touch) {
   ByteSet set;
   for (std::size_t i = from; i < steps.size(); backwards ? --i : ++i) {
     const Step& step = steps[i];
@@ -324,7 +332,7 @@ ByteSet edge(const std::vector<Step>& steps, std::size_t from, bool backwards, b
   return set;
 }
 
-std::string check_closed(const std::vector<Step>& steps, bool backwards) {
+std::string check_closed(std::span<const Step> steps, bool backwards) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
     for (const auto& branch : step.branches) {
@@ -383,9 +391,10 @@ std::string check(Reading& reading, Anchor anchor) {
   }
   if (!opens.empty()) reading.pivot = opens.back();
   const bool all_forward = reading.pivot == Reading::kNoPivot || reading.anchor == Anchor::first;
-  const auto split = all_forward ? steps.end() : steps.begin() + static_cast<std::ptrdiff_t>(reading.pivot) + 1;
-  if (auto problem = check_closed({steps.begin(), split}, false); !problem.empty()) return problem;
-  return check_closed({split, steps.end()}, true);
+  const std::span<const Step> all(steps);
+  const std::size_t split = all_forward ? all.size() : reading.pivot + 1;
+  if (auto problem = check_closed(all.first(split), false); !problem.empty()) return problem;
+  return check_closed(all.subspan(split), true);
 }
 
 }  // namespace

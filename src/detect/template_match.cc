@@ -40,10 +40,19 @@ bool is_name_byte(char c) { return kNameBytes[static_cast<unsigned char>(c)]; }
 
 std::string_view between(const char* from, const char* to) { return {from, static_cast<std::size_t>(to - from)}; }
 
+// The number that decimal digits write, at most ten of them.
 std::uint64_t number_of(std::string_view text) {
   std::uint64_t value = 0;
   for (const char c : text) value = value * 10 + static_cast<std::uint64_t>(c - '0');
   return value;
+}
+
+void keep_number(Slot slot, std::uint64_t value, Fields& fields) {
+  if (slot == Slot::port) fields.port = value <= 65535 ? static_cast<std::uint16_t>(value) : 0;
+  if (slot == Slot::count) {
+    fields.has_count = true;
+    fields.count = value == 0 ? 1 : value > 10'000 ? 10'000 : static_cast<std::uint32_t>(value);
+  }
 }
 
 void keep(Slot slot, std::string_view text, Fields& fields) {
@@ -61,17 +70,10 @@ void keep(Slot slot, std::string_view text, Fields& fields) {
     case Slot::session:
       fields.session = text;
       return;
-    case Slot::port: {
-      const std::uint64_t value = number_of(text);
-      fields.port = value <= 65535 ? static_cast<std::uint16_t>(value) : 0;
+    case Slot::port:
+    case Slot::count:
+      keep_number(slot, number_of(text), fields);
       return;
-    }
-    case Slot::count: {
-      const std::uint64_t value = number_of(text);
-      fields.has_count = true;
-      fields.count = value == 0 ? 1 : value > 10'000 ? 10'000 : static_cast<std::uint32_t>(value);
-      return;
-    }
     case Slot::address:
     case Slot::none:
       return;
@@ -221,22 +223,33 @@ const char* forward(const Step* step, const Step* last, const char* at, const ch
   return at;
 }
 
-const char* backward_field(const Step& step, const char* begin, const char* at, Fields& fields) {
+// `before`: the byte that must stand before the field, 0 where that is not one byte.
+const char* backward_field(const Step& step, char before, const char* begin, const char* at, Fields& fields) {
   const char* from = at;
   switch (step.type) {
     case FieldType::address:
     case FieldType::endpoint:
     case FieldType::peer: {
-      while (from > begin &&
-             (is_name_byte(from[-1]) || (step.type == FieldType::endpoint && (from[-1] == '[' || from[-1] == ']'))))
-        --from;
+      if (before != '\0' && before != '[' && !is_name_byte(before)) {  // can stand in none of them
+        from = find_last_either(begin, at, before, before);
+      } else {
+        while (from > begin &&
+               (is_name_byte(from[-1]) || (step.type == FieldType::endpoint && (from[-1] == '[' || from[-1] == ']'))))
+          --from;
+      }
       if (from == at || read_peer(step, between(from, at), fields) != static_cast<std::size_t>(at - from))
         return nullptr;
       return from;
     }
-    case FieldType::number:
+    case FieldType::number: {
+      std::uint32_t value = 0;
+      if (const std::size_t count = digits_before(begin, at); count != 0 && read_digits(at, count, value)) {
+        keep_number(step.slot, value, fields);
+        return at - count;
+      }
       while (from > begin && at - from < 10 && is_digit(from[-1])) --from;
       break;
+    }
     case FieldType::set: {
       if (step.all_but) {
         from = find_last_either(begin, at, step.stop, step.other_stop);
@@ -267,7 +280,8 @@ const char* backward(const Step* first, const Step* step, const char* begin, con
         at -= step->text.size();
         break;
       case Step::Kind::field:
-        at = backward_field(*step, begin, at, fields);
+        at = backward_field(*step, step != first && step[-1].kind == Step::Kind::literal ? step[-1].text.back() : '\0', begin,
+                            at, fields);
         if (at == nullptr) return nullptr;
         break;
       case Step::Kind::group: {
