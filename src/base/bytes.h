@@ -72,28 +72,41 @@ static_assert(std::endian::native == std::endian::little, "the first byte in mem
   return at;
 }
 
-/// How many decimal digits stand before `at`, if they are 1 to 7 and eight bytes of [begin, at) can be read; else 0.
-[[nodiscard]] inline std::size_t digits_before(const char* begin, const char* at) {
+/// Marks the bytes of `word` that are no decimal digits, after each was xor-ed with '0'.
+[[nodiscard]] constexpr std::uint64_t other_than_digits(std::uint64_t word) {
+  return (((word & 0x7f7f7f7f7f7f7f7fULL) + 0x7676767676767676ULL) | word) & 0x8080808080808080ULL;
+}
+
+/// The number that eight bytes write, each a digit's value, the highest digit in the lowest byte.
+[[nodiscard]] constexpr std::uint32_t eight_digits(std::uint64_t word) {
+  word = word * 10 + (word >> 8U);  // pairs of digits, then fours, then all eight
+  return static_cast<std::uint32_t>((((word & 0x000000ff000000ffULL) * 0x000f424000000064ULL) +
+                                     (((word >> 16U) & 0x000000ff000000ffULL) * 0x0000271000000001ULL)) >>
+                                    32U);
+}
+
+/// The number that the decimal digits before `at` write, and how many they are, if they are 1 to 7 and eight bytes of
+/// [begin, at) can be read; else 0.
+[[nodiscard]] inline std::size_t digits_before(const char* begin, const char* at, std::uint32_t& value) {
   if (at - begin < 8) return 0;
   std::uint64_t word = 0;
   std::memcpy(&word, at - 8, 8);
-  word ^= 0x3030303030303030ULL;
-  const std::uint64_t others = (((word & 0x7f7f7f7f7f7f7f7fULL) + 0x7676767676767676ULL) | word) & 0x8080808080808080ULL;
-  return others == 0 ? 0 : static_cast<std::size_t>(std::countl_zero(others)) / 8;
+  word ^= repeated('0');
+  const std::uint64_t others = other_than_digits(word);
+  const std::size_t count = others == 0 ? 0 : static_cast<std::size_t>(std::countl_zero(others)) / 8;
+  if (count != 0) value = eight_digits(word & (~0ULL << (8 * (8 - count))));
+  return count;
 }
 
-/// The number that the `count` (1 to 8) decimal digits before `end` write; false where one is no digit. The eight bytes
-/// before `end` must be readable.
-[[nodiscard]] inline bool read_digits(const char* end, std::size_t count, std::uint32_t& value) {
+/// The same for the digits from `at` on; eight bytes must be readable there.
+[[nodiscard]] inline std::size_t digits_behind(const char* at, std::uint32_t& value) {
   std::uint64_t word = 0;
-  std::memcpy(&word, end - 8, 8);
-  word = (word ^ 0x3030303030303030ULL) & (~0ULL << (8 * (8 - count)));  // bytes before the digits become zeros
-  if ((((word + 0x7676767676767676ULL) | word) & 0x8080808080808080ULL) != 0) return false;
-  word = word * 10 + (word >> 8U);  // pairs of digits, then fours, then all eight
-  value = static_cast<std::uint32_t>((((word & 0x000000ff000000ffULL) * 0x000f424000000064ULL) +
-                                      (((word >> 16U) & 0x000000ff000000ffULL) * 0x0000271000000001ULL)) >>
-                                     32U);
-  return true;
+  std::memcpy(&word, at, 8);
+  word ^= repeated('0');
+  const std::uint64_t others = other_than_digits(word);
+  const std::size_t count = others == 0 ? 0 : static_cast<std::size_t>(std::countr_zero(others)) / 8;
+  if (count != 0) value = eight_digits(word << (8 * (8 - count)));
+  return count;
 }
 
 }  // namespace tipstaff

@@ -29,9 +29,11 @@ constexpr std::array<bool, 256> kProgramBytes = [] {
 
 bool is_program_byte(char c) { return kProgramBytes[static_cast<unsigned char>(c)]; }
 
+bool is_blank(char c) { return c == ' ' || c == '\r' || c == '\t'; }
+
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\r' || text.back() == '\t')) text.remove_suffix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return text;
 }
 
@@ -440,46 +442,41 @@ std::string_view to_text(StampKind kind) {
 
 Header split_header(std::string_view line, std::string& scratch) {
   // The fast way, for "Mon DD HH:MM:SS host program[pid]: message".
+  Header header;
   if (looks_like_bsd(line)) {
     const char* const end = line.data() + line.size();
-    const char* at = line.data() + 16;
-    const char* const host = at;
-    at = find_byte(at, end, ' ');
-    if (at < end && at > host && at[-1] != ':' && at[-1] != ']') {
-      const char* const program = ++at;
-      const char* const blank = find_byte(at, end, ' ');
-      const char* name_end = blank - 1;  // at the colon
+    const char* const host = line.data() + 16;
+    const char* const program = find_byte(host, end, ' ') + 1;
+    const bool named = program > host + 1 && end - program > 16 && program[-2] != ':' && program[-2] != ']';
+    const char* const name_end = named ? find_either(program, end - 12, '[', ' ') : program;
+    const char* message = nullptr;
+    if (named && *name_end == '[') {
       std::uint32_t pid = 0;
-      bool plain = end - program > 10 && end - blank > 2 && name_end > program && *name_end == ':' &&
-                   !(blank[1] == '[' && blank[2] == 'I');
-      if (plain && name_end[-1] == ']') {
-        const char* const open = find_byte(program, name_end, '[');
-        const auto count = static_cast<std::size_t>(name_end - 1 - open - 1);
-        plain = open > program && count >= 1 && count <= 8 && read_digits(name_end - 1, count, pid);
-        name_end = open;
-      }
-      // what may be "auth.info" goes the slow way, and what may be no name at all
-      plain = plain && name_end - program > 1 && is_program_byte(*program) && is_program_byte(name_end[-1]) &&
-              !may_be_facility(program);
-      if (plain) {
-        at = blank + 1;
-        const char* last = end;
-        while (at < last && *at == ' ') ++at;
-        while (last > at && (last[-1] == ' ' || last[-1] == '\r' || last[-1] == '\t')) --last;
-        Header header;
-        header.stamp_kind = StampKind::bsd;
-        header.layout = Layout::syslog;
-        header.pid = pid;
-        header.stamp = {line.data(), 15};
-        header.host = {host, static_cast<std::size_t>(program - 1 - host)};
-        header.program = {program, static_cast<std::size_t>(name_end - program)};
-        header.message = {at, static_cast<std::size_t>(last - at)};
-        header.from_program = {program, static_cast<std::size_t>(last - program)};
-        return header;
-      }
+      const std::size_t count = digits_behind(name_end + 1, pid);
+      const char* const behind = name_end + 1 + count;
+      if (count != 0 && behind[0] == ']' && behind[1] == ':' && behind[2] == ' ') message = behind + 3;
+      header.pid = pid;
+    } else if (named && name_end[-1] == ':') {
+      message = name_end + 1;
     }
+    const char* const name_last = name_end - (header.pid != 0 || *name_end == '[' ? 1 : 2);
+    // what may be "auth.info" goes the slow way, and what may be no name at all, and Solaris' "[ID"
+    if (message != nullptr && name_last > program && is_program_byte(*program) && is_program_byte(*name_last) &&
+        !may_be_facility(program) && !(message[0] == '[' && message[1] == 'I')) {
+      const char* last = end;
+      while (message < last && *message == ' ') ++message;
+      while (last > message && is_blank(last[-1])) --last;
+      header.stamp_kind = StampKind::bsd;
+      header.layout = Layout::syslog;
+      header.stamp = {line.data(), 15};
+      header.host = {host, static_cast<std::size_t>(program - 1 - host)};
+      header.program = {program, static_cast<std::size_t>(name_last + 1 - program)};
+      header.message = {message, static_cast<std::size_t>(last - message)};
+      header.from_program = {program, static_cast<std::size_t>(last - program)};
+      return header;
+    }
+    header.pid = 0;
   }
-  Header header;
   split_slow(line, header, scratch, 0);
   return header;
 }

@@ -38,12 +38,14 @@ std::string_view layout_name(Layout layout) {
   return "";
 }
 
-// Begin and end of a name as one word; for up to eight bytes, and together with the size, that is all of it.
-std::uint64_t ends_of(std::string_view name) {
-  if (name.size() <= 8) return word_of(name.data(), name.size());
+// Begin and end of a name as one word; for up to eight bytes, and together with the size, that is all of it. `behind`:
+// bytes that can be read behind the name.
+std::uint64_t ends_of(std::string_view name, std::size_t behind) {
+  if (name.size() + behind < 8 || name.empty()) return word_of(name.data(), name.size());
   std::uint64_t head = 0;
-  std::uint64_t tail = 0;
   std::memcpy(&head, name.data(), 8);
+  if (name.size() <= 8) return head & (~0ULL >> (8 * (8 - name.size())));
+  std::uint64_t tail = 0;
   std::memcpy(&tail, name.data() + name.size() - 8, 8);
   return head ^ tail * 31;
 }
@@ -104,6 +106,7 @@ struct Recognizer::Trie {
   // The readings that begin with a long literal, by its first eight bytes: tried in order before the trie is walked.
   struct Shortcut {
     std::uint64_t head;
+    std::uint64_t tail;  // the last eight bytes, which tell it from its neighbours
     std::string_view prefix;
     const Entry* entry;
   };
@@ -200,7 +203,7 @@ struct Recognizer::Trie {
         const std::string& prefix = entry.reading->prefix;
         if (!entry.shortcut) continue;
         const std::uint64_t head = head_of(prefix);
-        shortcuts_of(head).push_back({head, prefix, &entry});
+        shortcuts_of(head).push_back({head, head_of(std::string_view(prefix).substr(prefix.size() - 8)), prefix, &entry});
       }
     }
     for (auto& some : shortcuts) {
@@ -386,7 +389,8 @@ Recognizer::Program& Recognizer::program_for(const Header& header) {
   const std::string_view name = !header.program.empty()                             ? header.program
                                 : header.contained && header.layout == Layout::none ? kContainer
                                                                                     : layout_name(header.layout);
-  const std::uint64_t word = ends_of(name);
+  const bool read_on = header.from_program.data() == name.data();
+  const std::uint64_t word = ends_of(name, read_on ? header.from_program.size() - name.size() : 0);
   ProgramSlot& slot = slots_[((word + name.size()) * 0x9e3779b97f4a7c15ULL) >> 56U];
   if (slot.program != nullptr && slot.ends == word && slot.name.size() == name.size() &&
       (name.size() <= 8 || equal_bytes(slot.name.data(), name.data(), name.size())))
@@ -405,7 +409,7 @@ bool Recognizer::find_reading(const Trie& trie, std::string_view message, Findin
     const bool good = entry.step + entry.bytes == 0
                           ? match(*entry.reading, message, fields)
                           : match_rest(*entry.reading, entry.step, entry.bytes, at, end, fields);
-    if (!good) fields = Fields();
+    if (!good) fields.clear();
     return good;
   };
   // What decides is tried at once; of the others the first in the order of the files that fits holds.
@@ -415,13 +419,14 @@ bool Recognizer::find_reading(const Trie& trie, std::string_view message, Findin
     for (const auto& shortcut : trie.shortcuts_of(head)) {
       const std::string_view prefix = shortcut.prefix;
       if (shortcut.head != head || message.size() < prefix.size() ||
+          Trie::head_of(message.substr(prefix.size() - sizeof head)) != shortcut.tail ||
           !equal_bytes(message.data(), prefix.data(), prefix.size()))
         continue;
       if (match_rest(*shortcut.entry->reading, 1, 0, message.data() + prefix.size(), end, finding.fields)) {
         found = shortcut.entry;
         break;
       }
-      finding.fields = Fields();
+      finding.fields.clear();
     }
   }
   Candidate* const first = candidates_.data();
@@ -476,13 +481,13 @@ void Recognizer::recognize(const Header& header, Finding& finding) {
   const Program& program = program_for(header);
   std::string_view message = header.message;
   if (!program.may_begin(message)) {  // no reading begins so, as most lines of most programs
-    if (finding.pattern != nullptr || finding.understood) finding = Finding();
+    if (finding.pattern != nullptr || finding.understood) finding.clear();
     finding.detector = program.named.empty() ? nullptr : program.named.front();
     finding.known_program = !program.named.empty();
     finding.understood = program.quiet;
     return;
   }
-  finding = Finding();
+  finding.clear();
   finding.known_program = !program.named.empty();
   if (program.requests != nullptr && header.layout == Layout::access) {
     WebRequest request;

@@ -24,6 +24,16 @@ struct Finding {
   bool ambiguous = false;    ///< several readings gave different addresses, so there is none
   std::uint32_t repeat = 1;  ///< N of "message repeated N times"
   Fields fields;
+
+  /// As new.
+  void clear() {
+    detector = nullptr;
+    pattern = nullptr;
+    kind = Kind::harmless;
+    known_program = understood = ambiguous = false;
+    repeat = 1;
+    fields.clear();
+  }
 };
 
 struct RecognizerOptions {

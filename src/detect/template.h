@@ -69,6 +69,15 @@ struct Fields {
   std::string_view service;
   std::string_view session;
   std::string_view open;  ///< what the open fields hold, from the first one's begin to the last one's end
+
+  /// As new; member by member, which is quicker than zeroing the whole.
+  void clear() {
+    address = IpAddress();
+    has_address = has_account = has_count = false;
+    port = 0;
+    count = 1;
+    account = extra = service = session = open = {};
+  }
 };
 
 /// Parses and checks a template. Errors are sentences about the template, without file and line.

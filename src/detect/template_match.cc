@@ -243,7 +243,7 @@ const char* backward_field(const Step& step, char before, const char* begin, con
     }
     case FieldType::number: {
       std::uint32_t value = 0;
-      if (const std::size_t count = digits_before(begin, at); count != 0 && read_digits(at, count, value)) {
+      if (const std::size_t count = digits_before(begin, at, value); count != 0) {
         keep_number(step.slot, value, fields);
         return at - count;
       }
