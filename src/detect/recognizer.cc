@@ -94,6 +94,7 @@ struct Recognizer::Candidate {
 struct Recognizer::Trie {
   struct FieldEdge {
     const Step* field;
+    const Op* op;  // the same
     std::uint32_t node;
   };
   struct Node {
@@ -123,20 +124,21 @@ struct Recognizer::Trie {
     for (std::size_t i = 0; i < closed; ++i) {
       const Step& step = steps[i];
       if (step.kind == Step::Kind::group || (step.kind == Step::Kind::field && step.type == FieldType::open)) break;
-      at = step.kind == Step::Kind::literal ? literal_edge(at, step.text) : field_edge(at, step);
+      at = step.kind == Step::Kind::literal ? literal_edge(at, step.text)
+                                            : field_edge(at, step, (*entry.reading->ops)[i]);
     }
     nodes[at].entries.push_back(entry);
     ++size;
   }
 
-  std::uint32_t field_edge(std::uint32_t at, const Step& step) {
+  std::uint32_t field_edge(std::uint32_t at, const Step& step, const Op& op) {
     for (const FieldEdge& edge : nodes[at].fields) {
       const Step& known = *edge.field;
       if (known.type == step.type && known.may_miss == step.may_miss && known.set == step.set) return edge.node;
     }
     const auto child = static_cast<std::uint32_t>(nodes.size());
     nodes.emplace_back();
-    nodes[at].fields.push_back({&step, child});
+    nodes[at].fields.push_back({&step, &op, child});
     return child;
   }
 
@@ -203,7 +205,8 @@ struct Recognizer::Trie {
         const std::string& prefix = entry.reading->prefix;
         if (!entry.shortcut) continue;
         const std::uint64_t head = head_of(prefix);
-        shortcuts_of(head).push_back({head, head_of(std::string_view(prefix).substr(prefix.size() - 8)), prefix, &entry});
+        shortcuts_of(head).push_back(
+            {head, head_of(std::string_view(prefix).substr(prefix.size() - 8)), prefix, &entry});
       }
     }
     for (auto& some : shortcuts) {
@@ -285,7 +288,7 @@ struct Recognizer::Trie {
       if (fits && walk(next, at + length, end, visit)) return true;
     }
     for (const FieldEdge& edge : node->fields) {
-      const char* const behind = skip_field(*edge.field, at, end);
+      const char* const behind = skip_field(*edge.op, at, end);
       if (behind != nullptr && walk(&nodes[edge.node], behind, end, visit)) return true;
     }
     return false;

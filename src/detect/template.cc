@@ -42,21 +42,10 @@ const ByteSet& name_bytes() {
   return set;
 }
 
-// The form of a set that matching is fast with: the one or two bytes it lacks, else a table.
-void prepare_set(Step& step) {
-  std::string lacking;
-  for (std::size_t c = 0; c < step.set.size(); ++c) {
-    if (!step.set[c]) lacking += static_cast<char>(c);
-  }
-  step.all_but = lacking.size() == 1 || lacking.size() == 2;
-  if (step.all_but) {
-    step.stop = lacking.front();
-    step.other_stop = lacking.back();
-    return;
-  }
+std::shared_ptr<const ByteTable> table_of(const ByteSet& set) {
   auto table = std::make_shared<ByteTable>();
-  for (std::size_t c = 0; c < table->size(); ++c) (*table)[c] = step.set[c];
-  step.table = std::move(table);
+  for (std::size_t c = 0; c < table->size(); ++c) (*table)[c] = set[c];
+  return table;
 }
 
 // --- parsing ---------------------------------------------------------------------------------------------------------
@@ -173,7 +162,7 @@ struct Parser {
     step.slot = known->slot;
     if (type.empty()) type = known->type;
     set_type(step, type);
-    if (step.type == FieldType::set) prepare_set(step);
+    if (step.type == FieldType::set) step.table = table_of(step.set);
     const bool address_type =
         step.type == FieldType::address || step.type == FieldType::endpoint || step.type == FieldType::peer;
     if (error.empty() && step.slot == Slot::address && !address_type)
@@ -397,7 +386,91 @@ std::string check(Reading& reading, Anchor anchor) {
   return check_closed(all.subspan(split), true);
 }
 
+// --- ops ---------------------------------------------------------------------------------------------------------------
+
+Op::Kind kind_of(const Step& step) {
+  if (step.kind == Step::Kind::literal) return Op::Kind::literal;
+  if (step.kind == Step::Kind::group) return Op::Kind::group;
+  switch (step.type) {
+    case FieldType::address:
+      return Op::Kind::address;
+    case FieldType::endpoint:
+      return Op::Kind::endpoint;
+    case FieldType::peer:
+      return Op::Kind::peer;
+    case FieldType::number:
+      return Op::Kind::number;
+    case FieldType::request:
+      return Op::Kind::request;
+    case FieldType::open:
+      return Op::Kind::open;
+    case FieldType::set:
+      break;
+  }
+  return step.set.count() == step.set.size() - 1 || step.set.count() == step.set.size() - 2 ? Op::Kind::all_but
+                                                                                            : Op::Kind::set;
+}
+
+struct Sizes {
+  std::size_t ops = 0;
+  std::size_t branches = 0;
+  std::size_t bytes = 0;
+
+  void add(const std::vector<Step>& steps) {
+    ops += steps.size();
+    for (const Step& step : steps) {
+      bytes += step.text.size();
+      branches += step.branches.size();
+      for (const auto& branch : step.branches) add(branch);
+    }
+  }
+};
+
 }  // namespace
+
+Ops::Ops(const std::vector<Step>& steps) : size_(steps.size()) {
+  Sizes all;
+  all.add(steps);
+  ops_.reserve(all.ops);
+  branches_.reserve(all.branches);
+  bytes_.reserve(all.bytes);
+  ops_.resize(size_);
+  write(steps, 0);
+}
+
+void Ops::write(const std::vector<Step>& steps, std::size_t to) {
+  for (const Step& step : steps) {
+    Op& op = ops_[to++];
+    op.kind = kind_of(step);
+    op.slot = step.slot;
+    op.may_miss = step.may_miss;
+    op.keeps = step.keeps;
+    if (op.kind == Op::Kind::literal) {
+      op.size = static_cast<std::uint32_t>(step.text.size());
+      op.text = bytes_.data() + bytes_.size();
+      bytes_ += step.text;
+    } else if (op.kind == Op::Kind::all_but) {
+      const ByteSet lacking = ~step.set;
+      const std::size_t first = lacking._Find_first();
+      op.stop = static_cast<char>(first);
+      const std::size_t next = lacking._Find_next(first);
+      op.other_stop = next < lacking.size() ? static_cast<char>(next) : op.stop;
+    } else if (op.kind == Op::Kind::set) {
+      op.table = step.table.get();
+    } else if (op.kind == Op::Kind::group) {
+      op.size = static_cast<std::uint32_t>(step.branches.size());
+      std::size_t range = branches_.size();
+      branches_.resize(range + step.branches.size());
+      op.branches = branches_.data() + range;
+      for (const auto& branch : step.branches) {
+        const std::size_t first = ops_.size();
+        ops_.resize(first + branch.size());
+        branches_[range++] = {ops_.data() + first, ops_.data() + first + branch.size()};
+        write(branch, first);
+      }
+    }
+  }
+}
 
 Result<std::vector<Reading>> compile_template(std::string_view text, Anchor anchor) {
   Parser parser{text, 0, {}};
@@ -416,6 +489,7 @@ Result<std::vector<Reading>> compile_template(std::string_view text, Anchor anch
     if (auto problem = check(reading, anchor); !problem.empty())
       return fail(ErrorKind::invalid, "the template " + problem);
     reading.steps.shrink_to_fit();
+    reading.ops = std::make_shared<const Ops>(reading.steps);
     readings.push_back(std::move(reading));
   }
   return readings;

@@ -38,11 +38,50 @@ struct Step {
   bool keeps = false;                      ///< group: some field in it is kept
   std::string text;                        ///< literal
   ByteSet set;                             ///< of a set field
-  std::shared_ptr<const ByteTable> table;  ///< the same bytes, unless all_but
-  bool all_but = false;                    ///< the set lacks one or two bytes only: these
-  char stop = 0;
-  char other_stop = 0;
+  std::shared_ptr<const ByteTable> table;  ///< the same bytes
   std::vector<std::vector<Step>> branches;
+};
+
+/// A step as it is matched: small, and those of a reading lie side by side, with the bytes of the literals behind them.
+struct Op {
+  enum class Kind : std::uint8_t { literal, address, endpoint, peer, number, set, all_but, request, open, group };
+  struct Range {
+    const Op* begin;
+    const Op* end;
+  };
+  Kind kind = Kind::literal;
+  Slot slot = Slot::none;
+  bool may_miss = false;
+  bool keeps = false;
+  char stop = 0;  ///< all_but: a set that lacks these one or two bytes only
+  char other_stop = 0;
+  std::uint32_t size = 0;  ///< literal: its length; group: its branches
+  union {
+    const char* text = nullptr;  ///< literal
+    const ByteTable* table;      ///< set
+    const Range* branches;       ///< group
+  };
+
+  [[nodiscard]] std::string_view literal() const { return {text, size}; }
+};
+
+/// The steps of one reading as ops, one for each, and what they point to. The tables are the steps'.
+class Ops {
+ public:
+  explicit Ops(const std::vector<Step>& steps);
+  Ops(const Ops&) = delete;
+  Ops& operator=(const Ops&) = delete;
+  [[nodiscard]] const Op* begin() const { return ops_.data(); }
+  [[nodiscard]] const Op* end() const { return ops_.data() + size_; }
+  [[nodiscard]] const Op& operator[](std::size_t i) const { return ops_[i]; }
+
+ private:
+  void write(const std::vector<Step>& steps, std::size_t to);
+
+  std::size_t size_;     // the reading's own; those of branches stand behind them
+  std::vector<Op> ops_;  // none of the three grows once it is pointed into
+  std::vector<Op::Range> branches_;
+  std::string bytes_;
 };
 
 /// One flat way to read a template. Everything before `pivot` is read from the left, everything behind it from the right
@@ -50,7 +89,8 @@ struct Step {
 struct Reading {
   static constexpr std::size_t kNoPivot = static_cast<std::size_t>(-1);
   std::vector<Step> steps;
-  std::size_t pivot = kNoPivot;  ///< index of the open field that takes what is left
+  std::shared_ptr<const Ops> ops;  ///< the same
+  std::size_t pivot = kNoPivot;    ///< index of the open field that takes what is left
   Anchor anchor = Anchor::none;
   bool open_before_address = false;  ///< an attacker's text stands before the address
   std::string prefix;                ///< the literal it begins with (steps.front().text)
@@ -91,7 +131,7 @@ struct Fields {
                               const char* end, Fields& fields);
 
 /// The end of the closed field at `at`; null: it does not fit.
-[[nodiscard]] const char* skip_field(const Step& step, const char* at, const char* end);
+[[nodiscard]] const char* skip_field(const Op& op, const char* at, const char* end);
 
 /// Whether the open fields hold bytes other than those of ordinary names, with which a reading could be forged.
 [[nodiscard]] bool holds_odd_bytes(const Fields& fields);

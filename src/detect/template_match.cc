@@ -80,236 +80,217 @@ void keep(Slot slot, std::string_view text, Fields& fields) {
   }
 }
 
-void keep_open(const Step& step, std::string_view text, Fields& fields) {
+void keep_open(Slot slot, std::string_view text, Fields& fields) {
   const char* const begin = fields.open.data() == nullptr ? text.data() : std::min(fields.open.data(), text.data());
   const char* const end = std::max(fields.open.data() + fields.open.size(), text.data() + text.size());
   fields.open = between(begin, end);
-  keep(step.slot, text, fields);
+  keep(slot, text, fields);
 }
 
-void keep_address(const Step& step, IpAddress address, Fields& fields) {
-  if (step.slot != Slot::address) return;
+void keep_address(Slot slot, IpAddress address, Fields& fields) {
+  if (slot != Slot::address) return;
   fields.address = address;
   fields.has_address = true;
 }
 
-// The first byte that is not in the step's set.
-const char* end_of_run(const Step& step, const char* at, const char* end) {
-  if (step.all_but) return find_either(at, end, step.stop, step.other_stop);
-  const ByteTable& table = *step.table;
-  while (at < end && table[static_cast<unsigned char>(*at)]) ++at;
+// Digits of a port at `at`; where they end.
+std::size_t read_port(Slot slot, std::string_view text, std::size_t at, Fields& fields) {
+  const std::size_t start = at;
+  while (at < text.size() && at - start < 5 && is_digit(text[at])) ++at;
+  if (slot == Slot::address) keep(Slot::port, text.substr(start, at - start), fields);
   return at;
 }
 
 // Address, endpoint or peer at the front of `text`; its length, 0 for none.
-std::size_t read_peer(const Step& step, std::string_view text, Fields& fields) {
+std::size_t read_peer(const Op& op, std::string_view text, Fields& fields) {
   IpAddress address;
-  if (step.type == FieldType::endpoint && text.starts_with('[')) {
+  if (op.kind == Op::Kind::endpoint && text.starts_with('[')) {
     const std::size_t length = read_address(text.substr(1), address);
     if (length == 0 || length + 1 >= text.size() || text[length + 1] != ']') return 0;
     std::size_t at = length + 2;
-    if (at + 1 < text.size() && text[at] == ':' && is_digit(text[at + 1])) {
-      const std::size_t start = ++at;
-      while (at < text.size() && at - start < 5 && is_digit(text[at])) ++at;
-      if (step.slot == Slot::address) keep(Slot::port, text.substr(start, at - start), fields);
-    }
-    keep_address(step, address, fields);
+    if (at + 1 < text.size() && text[at] == ':' && is_digit(text[at + 1]))
+      at = read_port(op.slot, text, at + 1, fields);
+    keep_address(op.slot, address, fields);
     return at;
   }
   std::size_t length = read_address(text, address);
   if (length != 0) {
-    keep_address(step, address, fields);
-    if (step.type == FieldType::endpoint && address.is_v4() && length + 1 < text.size() && text[length] == ':' &&
-        is_digit(text[length + 1])) {
-      const std::size_t start = ++length;
-      while (length < text.size() && length - start < 5 && is_digit(text[length])) ++length;
-      if (step.slot == Slot::address) keep(Slot::port, text.substr(start, length - start), fields);
-    }
+    keep_address(op.slot, address, fields);
+    if (op.kind == Op::Kind::endpoint && address.is_v4() && length + 1 < text.size() && text[length] == ':' &&
+        is_digit(text[length + 1]))
+      length = read_port(op.slot, text, length + 1, fields);
     return length;
   }
-  if (step.type != FieldType::peer) return 0;
+  if (op.kind != Op::Kind::peer) return 0;
   while (length < text.size() && is_name_byte(text[length])) ++length;
   return length;
 }
 
-const char* forward(const Step* step, const Step* last, const char* at, const char* end, Fields& fields);
-const char* backward(const Step* first, const Step* step, const char* begin, const char* at, Fields& fields);
+const char* end_of_set(const ByteTable& table, const char* at, const char* end) {
+  while (at < end && table[static_cast<unsigned char>(*at)]) ++at;
+  return at;
+}
 
-const char* forward_field(const Step& step, const char* at, const char* end, Fields& fields) {
-  switch (step.type) {
-    case FieldType::address:
-    case FieldType::endpoint:
-    case FieldType::peer: {
-      const std::size_t length = read_peer(step, between(at, end), fields);
-      return length == 0 ? nullptr : at + length;
-    }
-    case FieldType::number: {
-      const char* to = at;
-      while (to < end && to - at < 10 && is_digit(*to)) ++to;
-      if (to == at) return nullptr;
-      keep(step.slot, between(at, to), fields);
-      return to;
-    }
-    case FieldType::set: {
-      const char* const to = end_of_run(step, at, end);
-      if (to == at && !step.may_miss) return nullptr;
-      keep(step.slot, between(at, to), fields);
-      return to;
-    }
-    case FieldType::request: {
-      // nginx and Apache take the first " HTTP/d.d" for the end of the request line, and refuse what follows it
-      const std::string_view text = between(at, end);
-      const std::size_t version = text.find(" HTTP/");
-      if (version == std::string_view::npos || version + 7 > text.size() || !is_digit(text[version + 6]))
-        return nullptr;
-      std::size_t length = version + 7;
-      if (length + 1 < text.size() && text[length] == '.' && is_digit(text[length + 1])) length += 2;
-      keep(step.slot, text.substr(0, length), fields);
-      return at + length;
-    }
-    case FieldType::open:
-      return nullptr;  // handled by the caller
-  }
-  return nullptr;
+// nginx and Apache take the first " HTTP/d.d" for the end of the request line, and refuse what follows it
+const char* end_of_request(const char* at, const char* end) {
+  const std::string_view text = between(at, end);
+  const std::size_t version = text.find(" HTTP/");
+  if (version == std::string_view::npos || version + 7 > text.size() || !is_digit(text[version + 6])) return nullptr;
+  std::size_t length = version + 7;
+  if (length + 1 < text.size() && text[length] == '.' && is_digit(text[length + 1])) length += 2;
+  return at + length;
 }
 
 // The first branch that fits; what a branch that does not fit has kept is taken back.
 template <class Read>
-const char* read_group(const Step& step, Fields& fields, Read read) {
-  for (const auto& branch : step.branches) {
-    if (!step.keeps) {
-      if (const char* const at = read(branch)) return at;
+const char* read_group(const Op& op, Fields& fields, Read read) {
+  for (const Op::Range* branch = op.branches; branch != op.branches + op.size; ++branch) {
+    if (!op.keeps) {
+      if (const char* const at = read(*branch)) return at;
       continue;
     }
     const Fields before = fields;
-    if (const char* const at = read(branch)) return at;
+    if (const char* const at = read(*branch)) return at;
     fields = before;
   }
   return nullptr;
 }
 
-const char* forward(const Step* step, const Step* last, const char* at, const char* end, Fields& fields) {
-  for (; step != last; ++step) {
-    switch (step->kind) {
-      case Step::Kind::literal:
-        if (static_cast<std::size_t>(end - at) < step->text.size() ||
-            !equal_bytes(at, step->text.data(), step->text.size()))
-          return nullptr;
-        at += step->text.size();
-        break;
-      case Step::Kind::field:
-        if (step->type == FieldType::open) {  // up to the first place of the literal behind it
-          const std::string_view literal = step[1].text;
-          const auto* to =
-              static_cast<const char*>(memmem(at, static_cast<std::size_t>(end - at), literal.data(), literal.size()));
-          if (to == nullptr) return nullptr;
-          keep_open(*step, between(at, to), fields);
-          at = to;
-        } else {
-          at = forward_field(*step, at, end, fields);
-          if (at == nullptr) return nullptr;
-        }
-        break;
-      case Step::Kind::group: {
-        const char* const to = read_group(*step, fields, [&](const std::vector<Step>& branch) {
-          return forward(branch.data(), branch.data() + branch.size(), at, end, fields);
-        });
-        if (to == nullptr && !step->may_miss) return nullptr;
-        if (to != nullptr) at = to;
-        break;
+// Reads the ops [op, last) from `at` on; where they end, null: they do not fit.
+const char* forward(const Op* op, const Op* last, const char* at, const char* end, Fields& fields) {
+  for (; op != last; ++op) {
+    const char* to = at;
+    switch (op->kind) {
+      case Op::Kind::literal:
+        if (static_cast<std::size_t>(end - at) < op->size || !equal_bytes(at, op->text, op->size)) return nullptr;
+        at += op->size;
+        continue;
+      case Op::Kind::address:
+      case Op::Kind::endpoint:
+      case Op::Kind::peer: {
+        const std::size_t length = read_peer(*op, between(at, end), fields);
+        if (length == 0) return nullptr;
+        at += length;
+        continue;
       }
+      case Op::Kind::number:
+        while (to < end && to - at < 10 && is_digit(*to)) ++to;
+        if (to == at) return nullptr;
+        break;
+      case Op::Kind::set:
+        to = end_of_set(*op->table, at, end);
+        if (to == at && !op->may_miss) return nullptr;
+        break;
+      case Op::Kind::all_but:
+        to = find_either(at, end, op->stop, op->other_stop);
+        if (to == at && !op->may_miss) return nullptr;
+        break;
+      case Op::Kind::request:
+        to = end_of_request(at, end);
+        if (to == nullptr) return nullptr;
+        break;
+      case Op::Kind::open: {  // up to the first place of the literal behind it
+        const std::string_view literal = op[1].literal();
+        to = static_cast<const char*>(memmem(at, static_cast<std::size_t>(end - at), literal.data(), literal.size()));
+        if (to == nullptr) return nullptr;
+        keep_open(op->slot, between(at, to), fields);
+        at = to;
+        continue;
+      }
+      case Op::Kind::group:
+        to = read_group(*op, fields,
+                        [&](const Op::Range& branch) { return forward(branch.begin, branch.end, at, end, fields); });
+        if (to == nullptr && !op->may_miss) return nullptr;
+        if (to != nullptr) at = to;
+        continue;
     }
+    if (op->slot != Slot::none) keep(op->slot, between(at, to), fields);
+    at = to;
   }
   return at;
 }
 
-// `before`: the byte that must stand before the field, 0 where that is not one byte.
-const char* backward_field(const Step& step, char before, const char* begin, const char* at, Fields& fields) {
-  const char* from = at;
-  switch (step.type) {
-    case FieldType::address:
-    case FieldType::endpoint:
-    case FieldType::peer: {
-      if (before != '\0' && before != '[' && !is_name_byte(before)) {  // can stand in none of them
-        from = find_last_either(begin, at, before, before);
-      } else {
-        while (from > begin &&
-               (is_name_byte(from[-1]) || (step.type == FieldType::endpoint && (from[-1] == '[' || from[-1] == ']'))))
-          --from;
-      }
-      if (from == at || read_peer(step, between(from, at), fields) != static_cast<std::size_t>(at - from))
-        return nullptr;
-      return from;
-    }
-    case FieldType::number: {
-      std::uint32_t value = 0;
-      if (const std::size_t count = digits_before(begin, at, value); count != 0) {
-        keep_number(step.slot, value, fields);
-        return at - count;
-      }
-      while (from > begin && at - from < 10 && is_digit(from[-1])) --from;
-      break;
-    }
-    case FieldType::set: {
-      if (step.all_but) {
-        from = find_last_either(begin, at, step.stop, step.other_stop);
-        break;
-      }
-      const ByteTable& table = *step.table;
-      while (from > begin && table[static_cast<unsigned char>(from[-1])]) --from;
-      break;
-    }
-    case FieldType::request:
-    case FieldType::open:
-      return nullptr;
+// Where the address, endpoint or peer that ends at `at` begins. `before`: the literal in front of it, if one stands there.
+const char* begin_of_peer(const Op& op, const Op* before, const char* begin, const char* at) {
+  if (before != nullptr) {
+    const char last = before->text[before->size - 1];
+    if (last != '[' && !is_name_byte(last))
+      return find_last_either(begin, at, last, last);  // it stands in none of them
   }
-  if (from == at && !step.may_miss) return nullptr;
-  keep(step.slot, between(from, at), fields);
-  return from;
+  while (at > begin && (is_name_byte(at[-1]) || (op.kind == Op::Kind::endpoint && (at[-1] == '[' || at[-1] == ']'))))
+    --at;
+  return at;
 }
 
-// Reads the steps [first, step) from the last to the first, ending at `at`.
-const char* backward(const Step* first, const Step* step, const char* begin, const char* at, Fields& fields) {
-  while (step != first) {
-    --step;
-    switch (step->kind) {
-      case Step::Kind::literal:
-        if (static_cast<std::size_t>(at - begin) < step->text.size() ||
-            !equal_bytes(at - step->text.size(), step->text.data(), step->text.size()))
+// Reads the ops [first, op) from the last to the first, ending at `at`; where they begin, null: they do not fit.
+const char* backward(const Op* first, const Op* op, const char* begin, const char* at, Fields& fields) {
+  while (op != first) {
+    --op;
+    const char* from = at;
+    switch (op->kind) {
+      case Op::Kind::literal:
+        if (static_cast<std::size_t>(at - begin) < op->size || !equal_bytes(at - op->size, op->text, op->size))
           return nullptr;
-        at -= step->text.size();
-        break;
-      case Step::Kind::field:
-        at = backward_field(*step, step != first && step[-1].kind == Step::Kind::literal ? step[-1].text.back() : '\0', begin,
-                            at, fields);
-        if (at == nullptr) return nullptr;
-        break;
-      case Step::Kind::group: {
-        const char* const from = read_group(*step, fields, [&](const std::vector<Step>& branch) {
-          return backward(branch.data(), branch.data() + branch.size(), begin, at, fields);
-        });
-        if (from == nullptr && !step->may_miss) return nullptr;
-        if (from != nullptr) at = from;
+        at -= op->size;
+        continue;
+      case Op::Kind::address:
+      case Op::Kind::endpoint:
+      case Op::Kind::peer: {
+        const Op* const before = op != first && op[-1].kind == Op::Kind::literal ? op - 1 : nullptr;
+        from = begin_of_peer(*op, before, begin, at);
+        if (from == at || read_peer(*op, between(from, at), fields) != static_cast<std::size_t>(at - from))
+          return nullptr;
+        at = from;
+        continue;
+      }
+      case Op::Kind::number: {
+        std::uint32_t value = 0;
+        if (const std::size_t count = digits_before(begin, at, value); count != 0) {
+          keep_number(op->slot, value, fields);
+          at -= count;
+          continue;
+        }
+        while (from > begin && at - from < 10 && is_digit(from[-1])) --from;
+        if (from == at) return nullptr;
         break;
       }
+      case Op::Kind::set:
+        while (from > begin && (*op->table)[static_cast<unsigned char>(from[-1])]) --from;
+        if (from == at && !op->may_miss) return nullptr;
+        break;
+      case Op::Kind::all_but:
+        from = find_last_either(begin, at, op->stop, op->other_stop);
+        if (from == at && !op->may_miss) return nullptr;
+        break;
+      case Op::Kind::request:
+      case Op::Kind::open:
+        return nullptr;
+      case Op::Kind::group: {
+        const char* const to = read_group(*op, fields, [&](const Op::Range& branch) {
+          return backward(branch.begin, branch.end, begin, at, fields);
+        });
+        if (to == nullptr && !op->may_miss) return nullptr;
+        if (to != nullptr) at = to;
+        continue;
+      }
     }
+    if (op->slot != Slot::none) keep(op->slot, between(from, at), fields);
+    at = from;
   }
   return at;
 }
 
 bool match_first(const Reading& reading, const char* at, const char* end, Fields& fields) {
-  const Step* const steps = reading.steps.data();
-  const Step* const last = steps + reading.steps.size();
-  const Step& pivot = steps[reading.pivot];
-  const std::string& literal = steps[reading.pivot + 1].text;
+  const Op* const pivot = reading.ops->begin() + reading.pivot;
+  const std::string_view literal = pivot[1].literal();
   const Fields before = fields;
   const char* from = at;
   for (int tries = 0; tries < kMostTries; ++tries) {
     const auto* to =
         static_cast<const char*>(memmem(from, static_cast<std::size_t>(end - from), literal.data(), literal.size()));
     if (to == nullptr) return false;
-    if (forward(steps + reading.pivot + 1, last, to, end, fields) == end) {
-      keep_open(pivot, between(at, to), fields);
+    if (forward(pivot + 1, reading.ops->end(), to, end, fields) == end) {
+      keep_open(pivot->slot, between(at, to), fields);
       return true;
     }
     fields = before;
@@ -320,13 +301,9 @@ bool match_first(const Reading& reading, const char* at, const char* end, Fields
 
 }  // namespace
 
-const char* skip_field(const Step& step, const char* at, const char* end) {
-  if (step.type == FieldType::set) {
-    const char* const to = end_of_run(step, at, end);
-    return to == at && !step.may_miss ? nullptr : to;
-  }
+const char* skip_field(const Op& op, const char* at, const char* end) {
   Fields unused;
-  return forward_field(step, at, end, unused);
+  return forward(&op, &op + 1, at, end, unused);
 }
 
 bool holds_odd_bytes(const Fields& fields) {
@@ -336,25 +313,22 @@ bool holds_odd_bytes(const Fields& fields) {
 
 bool match_rest(const Reading& reading, std::size_t step, std::size_t bytes, const char* at, const char* end,
                 Fields& fields) {
-  const Step* const steps = reading.steps.data();
-  const Step* const last = steps + reading.steps.size();
-  const Step* begin = steps + step;
+  const Op* const last = reading.ops->end();
+  const Op* begin = reading.ops->begin() + step;
   if (bytes > 0) {
-    const std::string& text = begin->text;
-    if (static_cast<std::size_t>(end - at) < text.size() - bytes ||
-        !equal_bytes(at, text.data() + bytes, text.size() - bytes))
-      return false;
-    at += text.size() - bytes;
+    const std::string_view rest = begin->literal().substr(bytes);
+    if (static_cast<std::size_t>(end - at) < rest.size() || !equal_bytes(at, rest.data(), rest.size())) return false;
+    at += rest.size();
     ++begin;
   }
   if (reading.pivot == Reading::kNoPivot) return forward(begin, last, at, end, fields) == end;
-  const Step* const pivot = steps + reading.pivot;
-  if (begin != pivot) at = forward(begin, pivot, at, end, fields);
+  const Op* const pivot = reading.ops->begin() + reading.pivot;
+  at = forward(begin, pivot, at, end, fields);
   if (at == nullptr) return false;
   if (reading.anchor == Anchor::first) return match_first(reading, at, end, fields);
-  const char* const to = pivot + 1 == last ? end : backward(pivot + 1, last, at, end, fields);
+  const char* const to = backward(pivot + 1, last, at, end, fields);
   if (to == nullptr) return false;
-  keep_open(*pivot, between(at, to), fields);
+  keep_open(pivot->slot, between(at, to), fields);
   return true;
 }
 
