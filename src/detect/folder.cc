@@ -8,7 +8,6 @@
 namespace tipstaff {
 namespace {
 
-constexpr std::size_t kWays = 4;  // places in which a connection may lie
 constexpr std::size_t kMostServices = 256;
 
 // The tries a failure line stands for: its own number times that of "message repeated N times".
@@ -23,7 +22,7 @@ std::uint64_t hash_of_name(std::string_view text) { return hash_of(text) | 1U; }
 }  // namespace
 
 Folder::Folder(Sink sink)
-    : sink_(std::move(sink)), keys_(kMostConnections), connections_(kMostConnections), ring_(256) {}
+    : sink_(std::move(sink)), places_(kMostConnections / kWays), connections_(kMostConnections), ring_(256) {}
 
 Folder::Folder(LiveSink sink) : Folder(Sink()) { live_ = std::move(sink); }
 
@@ -58,25 +57,27 @@ Folder::Connection* Folder::find_connection(const Header& header, const Finding&
   }
   key = mix(key) | 1U;
 
-  const std::size_t set = (key >> 8U) % (kMostConnections / kWays) * kWays;
-  std::size_t place = set;
-  for (std::size_t way = set; way < set + kWays; ++way) {
-    if (keys_[way] == key || keys_[way] == 0) {
-      place = way;
+  const std::size_t set = (key >> 8U) % places_.size();
+  std::array<Place, kWays>& ways = places_[set].ways;
+  std::size_t way = 0;
+  for (std::size_t other = 0; other < kWays; ++other) {
+    if (ways[other].key == key || ways[other].key == 0) {
+      way = other;
       break;
     }
-    if (connections_[way].last < connections_[place].last) place = way;
+    if (ways[other].last < ways[way].last) way = other;
   }
-  Connection& found = connections_[place];
+  Place& place = ways[way];
+  Connection& found = connections_[set * kWays + way];
   const bool other_address = fields.has_address && found.has_address && fields.address != found.address;
-  const auto silent = time > found.last ? time - found.last : found.last - time;
-  if (keys_[place] != key || silent > kSilence || other_address || finding.kind == Kind::opens) {
+  const auto silent = time > place.last ? time - place.last : place.last - time;
+  if (place.key != key || silent > kSilence || other_address || finding.kind == Kind::opens) {
     found = Connection();
     found.birth = ++births_;
     found.first_line = line;
-    keys_[place] = key;
+    place.key = key;
   }
-  found.last = time;
+  place.last = time;
   return &found;
 }
 
@@ -335,11 +336,12 @@ bool Folder::is_complete(const Held& one) const {
   if (one.withdrawn || one.birth == 0) return true;
   const Connection& connection = connections_[one.connection];
   if (connection.birth != one.birth || connection.succeeded) return true;
-  return was_silent(connection);
+  return was_silent(one.connection);
 }
 
-bool Folder::was_silent(const Connection& one) const {
-  return (now_ > one.last ? now_ - one.last : one.last - now_) > kSilence;
+bool Folder::was_silent(std::size_t connection) const {
+  const Instant last = places_[connection / kWays].ways[connection % kWays].last;
+  return (now_ > last ? now_ - last : last - now_) > kSilence;
 }
 
 void Folder::hand_out_first() {
@@ -418,8 +420,9 @@ void Folder::finish() { hand_out(true); }
 
 std::optional<std::uint64_t> Folder::oldest_open_line() const {
   std::optional<std::uint64_t> oldest;
-  for (const Connection& one : connections_) {
-    if (one.birth != 0 && !was_silent(one)) oldest = std::min(one.first_line, oldest.value_or(one.first_line));
+  for (std::size_t i = 0; i < connections_.size(); ++i) {
+    const Connection& one = connections_[i];
+    if (one.birth != 0 && !was_silent(i)) oldest = std::min(one.first_line, oldest.value_or(one.first_line));
   }
   return oldest;
 }

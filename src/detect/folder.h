@@ -70,10 +70,18 @@ class Folder {
     std::uint32_t open = 0;            // attempts made by lines that tell of one, which failure lines will use up
     const Pattern* told_by = nullptr;  // made the newest of them
   };
+  // The place of a connection in the table, as far as looking for it needs; those it may lie in make one cache line.
+  struct Place {
+    std::uint64_t key = 0;  // 0: free
+    Instant last{};         // when its last line was
+  };
+  static constexpr std::size_t kWays = 4;
+  struct alignas(kWays * sizeof(Place)) Set {
+    std::array<Place, kWays> ways;
+  };
   struct Connection {
     std::uint64_t birth = 0;  // number of this connection, from 1; 0: none
     std::uint64_t first_line = 0;
-    Instant last{};
     IpAddress address;
     bool has_address = false;
     bool succeeded = false;
@@ -111,7 +119,7 @@ class Folder {
   Held* held(Ticket ticket);
   Held& at(Ticket ticket) { return ring_[(ticket - 1) & (ring_.size() - 1)]; }
   [[nodiscard]] bool is_complete(const Held& one) const;
-  [[nodiscard]] bool was_silent(const Connection& one) const;
+  [[nodiscard]] bool was_silent(std::size_t connection) const;
   void hand_out(bool all);
   void hand_out_first();
   void note_window_time(Attempt& attempt);
@@ -122,9 +130,9 @@ class Folder {
   std::uint64_t host_number(std::string_view host);
 
   Sink sink_;
-  LiveSink live_;                    // instead of sink_
-  std::vector<Ticket> changed_;      // by the line in hand; live only
-  std::vector<std::uint64_t> keys_;  // of the connections: looked through before any of them is touched
+  LiveSink live_;                // instead of sink_
+  std::vector<Ticket> changed_;  // by the line in hand; live only
+  std::vector<Set> places_;      // of the connections: looked through before any of them is touched
   std::vector<Connection> connections_;
   std::vector<Held> ring_;
   Ticket first_ = 1;  // oldest one held back

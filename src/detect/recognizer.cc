@@ -182,21 +182,26 @@ struct Recognizer::Trie {
     for (auto& node : nodes) {
       for (auto& entry : node.entries) all.push_back(&entry);
     }
-    std::sort(all.begin(), all.end(), [](const Entry* a, const Entry* b) { return a->order < b->order; });
-    for (auto* one : all) {
-      one->shortcut = one->reading->prefix.size() >= sizeof(std::uint64_t);
-      for (const auto* other : all) {
-        const std::string_view a = one->reading->prefix;
-        const std::string_view b = other->reading->prefix;
-        if (a[0] != b[0] || one == other || (!a.starts_with(b) && !b.starts_with(a)) ||
-            differ(one->reading->steps, other->reading->steps))
-          continue;
-        if (other->reading->open_before_address || one->reading->open_before_address)
-          one->compare = one->kind != Kind::harmless;
-        if (other->order > one->order) continue;
-        one->decides = false;
-        one->shortcut = one->shortcut && other->shortcut;
+    // Two readings can fit one message only if one's beginning begins the other's: such stand side by side when sorted.
+    const auto prefix_of = [](const Entry* entry) -> std::string_view { return entry->reading->prefix; };
+    std::sort(all.begin(), all.end(), [&](auto* a, auto* b) { return prefix_of(a) < prefix_of(b); });
+    std::vector<std::pair<Entry*, Entry*>> both;  // the later one of the files first
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      all[i]->shortcut = prefix_of(all[i]).size() >= sizeof(std::uint64_t);
+      for (std::size_t k = i + 1; k < all.size() && prefix_of(all[k]).starts_with(prefix_of(all[i])); ++k) {
+        if (differ(all[i]->reading->steps, all[k]->reading->steps)) continue;
+        const bool in_order = all[i]->order < all[k]->order;
+        both.emplace_back(all[in_order ? k : i], all[in_order ? i : k]);
       }
+    }
+    std::sort(both.begin(), both.end(), [](auto& a, auto& b) { return a.first->order < b.first->order; });
+    for (const auto& [later, earlier] : both) {
+      if (earlier->reading->open_before_address || later->reading->open_before_address) {
+        later->compare = later->compare || later->kind != Kind::harmless;
+        earlier->compare = earlier->compare || earlier->kind != Kind::harmless;
+      }
+      later->decides = false;
+      later->shortcut = later->shortcut && earlier->shortcut;
     }
     for (const std::uint32_t child : nodes[0].children) shorten(child, 0, 0);
     for (auto& node : nodes) {

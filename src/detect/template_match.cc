@@ -321,6 +321,11 @@ bool match_rest(const Reading& reading, std::size_t step, std::size_t bytes, con
     at += rest.size();
     ++begin;
   }
+  if (begin != last && last[-1].kind == Op::Kind::literal) {  // the quickest no
+    const std::string_view tail = last[-1].literal();
+    if (static_cast<std::size_t>(end - at) < tail.size() || !equal_bytes(end - tail.size(), tail.data(), tail.size()))
+      return false;
+  }
   if (reading.pivot == Reading::kNoPivot) return forward(begin, last, at, end, fields) == end;
   const Op* const pivot = reading.ops->begin() + reading.pivot;
   at = forward(begin, pivot, at, end, fields);
