@@ -56,7 +56,7 @@ class KeyedTable {
     if (index == kNone) {
       index = static_cast<std::uint32_t>(entries_.size());
       entries_.emplace_back();
-      if (entries_.size() * 4 > cells_.size() * 3) double_cells();
+      if (entries_.size() * 2 > cells_.size()) double_cells();
     } else {
       recycled(entries_[index].value);
       unlink(index);
@@ -146,7 +146,7 @@ class KeyedTable {
   }
 
   std::size_t cap_;
-  std::vector<Cell> cells_;  // a power of two, at most three quarters used
+  std::vector<Cell> cells_;  // a power of two, at most half of them used
   std::vector<Entry> entries_;
   std::size_t hand_ = 0;
   std::uint64_t evicted_ = 0;

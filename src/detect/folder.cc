@@ -156,7 +156,8 @@ Folder::Ticket Folder::make(Connection* connection, Outcome outcome, const Heade
   Attempt& attempt = one.attempt;
   const Fields& fields = finding.fields;
   attempt.outcome = outcome;
-  attempt.address = fields.has_address ? std::optional(fields.address) : std::nullopt;
+  attempt.address.reset();
+  if (fields.has_address) attempt.address = fields.address;
   attempt.port = fields.port;
   attempt.count = count;
   attempt.has_account = fields.has_account;

@@ -442,41 +442,43 @@ std::string_view to_text(StampKind kind) {
 
 Header split_header(std::string_view line, std::string& scratch) {
   // The fast way, for "Mon DD HH:MM:SS host program[pid]: message".
-  Header header;
   if (looks_like_bsd(line)) {
     const char* const end = line.data() + line.size();
     const char* const host = line.data() + 16;
     const char* const program = find_byte(host, end, ' ') + 1;
     const bool named = program > host + 1 && end - program > 16 && program[-2] != ':' && program[-2] != ']';
-    const char* const name_end = named ? find_either(program, end - 12, '[', ' ') : program;
+    const char* name_end = named ? find_either(program, end - 12, '[', ' ') : program;
     const char* message = nullptr;
+    std::uint32_t pid = 0;
     if (named && *name_end == '[') {
-      std::uint32_t pid = 0;
       const std::size_t count = digits_behind(name_end + 1, pid);
       const char* const behind = name_end + 1 + count;
       if (count != 0 && behind[0] == ']' && behind[1] == ':' && behind[2] == ' ') message = behind + 3;
-      header.pid = pid;
     } else if (named && name_end[-1] == ':') {
       message = name_end + 1;
+      --name_end;
     }
-    const char* const name_last = name_end - (header.pid != 0 || *name_end == '[' ? 1 : 2);
     // what may be "auth.info" goes the slow way, and what may be no name at all, and Solaris' "[ID"
-    if (message != nullptr && name_last > program && is_program_byte(*program) && is_program_byte(*name_last) &&
+    if (message != nullptr && name_end - program > 1 && is_program_byte(*program) && is_program_byte(name_end[-1]) &&
         !may_be_facility(program) && !(message[0] == '[' && message[1] == 'I')) {
       const char* last = end;
       while (message < last && *message == ' ') ++message;
       while (last > message && is_blank(last[-1])) --last;
-      header.stamp_kind = StampKind::bsd;
-      header.layout = Layout::syslog;
-      header.stamp = {line.data(), 15};
-      header.host = {host, static_cast<std::size_t>(program - 1 - host)};
-      header.program = {program, static_cast<std::size_t>(name_last + 1 - program)};
-      header.message = {message, static_cast<std::size_t>(last - message)};
-      header.from_program = {program, static_cast<std::size_t>(last - program)};
-      return header;
+      const auto text = [](const char* from, const char* to) {
+        return std::string_view(from, static_cast<std::size_t>(to - from));
+      };
+      return {.stamp_kind = StampKind::bsd,
+              .layout = Layout::syslog,
+              .contained = false,
+              .pid = pid,
+              .stamp = {line.data(), 15},
+              .host = text(host, program - 1),
+              .program = text(program, name_end),
+              .message = text(message, last),
+              .from_program = text(program, last)};
     }
-    header.pid = 0;
   }
+  Header header;
   split_slow(line, header, scratch, 0);
   return header;
 }

@@ -21,7 +21,8 @@ class SourceClock {
   void follow(const Header& header) {
     if (header.stamp_kind != StampKind::bsd) return;
     std::uint64_t day = 0;
-    std::memcpy(&day, header.stamp.data(), 6);
+    std::memcpy(&day, header.stamp.data(), 8);
+    day &= 0xffffffffffffULL;  // its first six bytes
     if (day != day_text_) new_day(header, day);
   }
 

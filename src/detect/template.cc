@@ -490,6 +490,8 @@ Result<std::vector<Reading>> compile_template(std::string_view text, Anchor anch
       return fail(ErrorKind::invalid, "the template " + problem);
     reading.steps.shrink_to_fit();
     reading.ops = std::make_shared<const Ops>(reading.steps);
+    reading.first = reading.ops->begin();
+    reading.last = reading.ops->end();
     readings.push_back(std::move(reading));
   }
   return readings;

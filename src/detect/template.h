@@ -90,6 +90,8 @@ struct Reading {
   static constexpr std::size_t kNoPivot = static_cast<std::size_t>(-1);
   std::vector<Step> steps;
   std::shared_ptr<const Ops> ops;  ///< the same
+  const Op* first = nullptr;       ///< of the ops
+  const Op* last = nullptr;        ///< behind the ops
   std::size_t pivot = kNoPivot;    ///< index of the open field that takes what is left
   Anchor anchor = Anchor::none;
   bool open_before_address = false;  ///< an attacker's text stands before the address
@@ -116,7 +118,7 @@ struct Fields {
     has_address = has_account = has_count = false;
     port = 0;
     count = 1;
-    account = extra = service = session = open = {};
+    for (std::string_view* text : {&account, &extra, &service, &session, &open}) *text = {};
   }
 };
 

@@ -87,12 +87,6 @@ void keep_open(Slot slot, std::string_view text, Fields& fields) {
   keep(slot, text, fields);
 }
 
-void keep_address(Slot slot, IpAddress address, Fields& fields) {
-  if (slot != Slot::address) return;
-  fields.address = address;
-  fields.has_address = true;
-}
-
 // Digits of a port at `at`; where they end.
 std::size_t read_port(Slot slot, std::string_view text, std::size_t at, Fields& fields) {
   const std::size_t start = at;
@@ -103,19 +97,20 @@ std::size_t read_port(Slot slot, std::string_view text, std::size_t at, Fields& 
 
 // Address, endpoint or peer at the front of `text`; its length, 0 for none.
 std::size_t read_peer(const Op& op, std::string_view text, Fields& fields) {
-  IpAddress address;
+  const bool kept = op.slot == Slot::address;
+  IpAddress other;
+  IpAddress& address = kept ? fields.address : other;  // read in its place: a copy would wait for the writing
   if (op.kind == Op::Kind::endpoint && text.starts_with('[')) {
     const std::size_t length = read_address(text.substr(1), address);
     if (length == 0 || length + 1 >= text.size() || text[length + 1] != ']') return 0;
-    std::size_t at = length + 2;
-    if (at + 1 < text.size() && text[at] == ':' && is_digit(text[at + 1]))
-      at = read_port(op.slot, text, at + 1, fields);
-    keep_address(op.slot, address, fields);
-    return at;
+    fields.has_address = fields.has_address || kept;
+    const std::size_t at = length + 2;
+    if (at + 1 >= text.size() || text[at] != ':' || !is_digit(text[at + 1])) return at;
+    return read_port(op.slot, text, at + 1, fields);
   }
   std::size_t length = read_address(text, address);
   if (length != 0) {
-    keep_address(op.slot, address, fields);
+    fields.has_address = fields.has_address || kept;
     if (op.kind == Op::Kind::endpoint && address.is_v4() && length + 1 < text.size() && text[length] == ':' &&
         is_digit(text[length + 1]))
       length = read_port(op.slot, text, length + 1, fields);
@@ -281,7 +276,7 @@ const char* backward(const Op* first, const Op* op, const char* begin, const cha
 }
 
 bool match_first(const Reading& reading, const char* at, const char* end, Fields& fields) {
-  const Op* const pivot = reading.ops->begin() + reading.pivot;
+  const Op* const pivot = reading.first + reading.pivot;
   const std::string_view literal = pivot[1].literal();
   const Fields before = fields;
   const char* from = at;
@@ -289,7 +284,7 @@ bool match_first(const Reading& reading, const char* at, const char* end, Fields
     const auto* to =
         static_cast<const char*>(memmem(from, static_cast<std::size_t>(end - from), literal.data(), literal.size()));
     if (to == nullptr) return false;
-    if (forward(pivot + 1, reading.ops->end(), to, end, fields) == end) {
+    if (forward(pivot + 1, reading.last, to, end, fields) == end) {
       keep_open(pivot->slot, between(at, to), fields);
       return true;
     }
@@ -313,8 +308,8 @@ bool holds_odd_bytes(const Fields& fields) {
 
 bool match_rest(const Reading& reading, std::size_t step, std::size_t bytes, const char* at, const char* end,
                 Fields& fields) {
-  const Op* const last = reading.ops->end();
-  const Op* begin = reading.ops->begin() + step;
+  const Op* const last = reading.last;
+  const Op* begin = reading.first + step;
   if (bytes > 0) {
     const std::string_view rest = begin->literal().substr(bytes);
     if (static_cast<std::size_t>(end - at) < rest.size() || !equal_bytes(at, rest.data(), rest.size())) return false;
@@ -327,7 +322,7 @@ bool match_rest(const Reading& reading, std::size_t step, std::size_t bytes, con
       return false;
   }
   if (reading.pivot == Reading::kNoPivot) return forward(begin, last, at, end, fields) == end;
-  const Op* const pivot = reading.ops->begin() + reading.pivot;
+  const Op* const pivot = reading.first + reading.pivot;
   at = forward(begin, pivot, at, end, fields);
   if (at == nullptr) return false;
   if (reading.anchor == Anchor::first) return match_first(reading, at, end, fields);
