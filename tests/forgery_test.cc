@@ -153,8 +153,8 @@ struct Writer {
         out += mine ? text : std::string_view("anna");
         break;
       case FieldType::set: {
-        const std::string kept = mine ? within(step.set, text) : std::string();
-        out += kept.empty() ? plain_in(step.set) : kept;
+        const std::string kept = mine ? within(step.set(), text) : std::string();
+        out += kept.empty() ? plain_in(step.set()) : kept;
         break;
       }
     }

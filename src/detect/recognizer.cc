@@ -134,7 +134,7 @@ struct Recognizer::Trie {
   std::uint32_t field_edge(std::uint32_t at, const Step& step, const Op& op) {
     for (const FieldEdge& edge : nodes[at].fields) {
       const Step& known = *edge.field;
-      if (known.type == step.type && known.may_miss == step.may_miss && known.set == step.set) return edge.node;
+      if (known.type == step.type && known.may_miss == step.may_miss && known.set() == step.set()) return edge.node;
     }
     const auto child = static_cast<std::uint32_t>(nodes.size());
     nodes.emplace_back();
@@ -240,7 +240,7 @@ struct Recognizer::Trie {
         const std::string_view other = b[i].text;
         if (!one.starts_with(other) && !other.starts_with(one)) return true;
         if (one != other) return false;
-      } else if (a[i].type == FieldType::open || a[i].type != b[i].type || a[i].set != b[i].set ||
+      } else if (a[i].type == FieldType::open || a[i].type != b[i].type || a[i].set() != b[i].set() ||
                  a[i].may_miss != b[i].may_miss) {
         return false;
       }

@@ -42,11 +42,7 @@ const ByteSet& name_bytes() {
   return set;
 }
 
-std::shared_ptr<const ByteTable> table_of(const ByteSet& set) {
-  auto table = std::make_shared<ByteTable>();
-  for (std::size_t c = 0; c < table->size(); ++c) (*table)[c] = set[c];
-  return table;
-}
+void take_bytes(Step& step, const ByteSet& set) { step.bytes = std::make_shared<const FieldBytes>(set); }
 
 // --- parsing ---------------------------------------------------------------------------------------------------------
 
@@ -162,7 +158,6 @@ struct Parser {
     step.slot = known->slot;
     if (type.empty()) type = known->type;
     set_type(step, type);
-    if (step.type == FieldType::set) step.table = table_of(step.set);
     const bool address_type =
         step.type == FieldType::address || step.type == FieldType::endpoint || step.type == FieldType::peer;
     if (error.empty() && step.slot == Slot::address && !address_type)
@@ -179,16 +174,16 @@ struct Parser {
       step.type = FieldType::peer;
     } else if (type == "number") {
       step.type = FieldType::number;
-      step.set = digits();
+      take_bytes(step, digits());
     } else if (type == "request") {
       step.type = FieldType::request;
     } else if (type == "open" || type == "rest") {
       step.type = FieldType::open;
       step.may_miss = true;
     } else if (type == "word") {
-      step.set = ~bytes_of(" ");
+      take_bytes(step, ~bytes_of(" "));
     } else if (type == "token") {
-      step.set = letters() | bytes_of("_./+@-");
+      take_bytes(step, letters() | bytes_of("_./+@-"));
     } else if (type.size() > 2 && type[0] == '[') {
       step.may_miss = type.back() == '*';
       if (step.may_miss) type.remove_suffix(1);
@@ -196,7 +191,7 @@ struct Parser {
         error = fmt::format("has a byte set without ]: {}", type);
         return;
       }
-      step.set = byte_set(type.substr(1, type.size() - 2));
+      take_bytes(step, byte_set(type.substr(1, type.size() - 2)));
     } else {
       error = fmt::format(
           "has a field of unknown type '{}'; there are address, endpoint, peer, number, word, token, request, open, "
@@ -297,7 +292,7 @@ ByteSet taken(const Step& field) {
     case FieldType::open:
       return {};
     default:
-      return field.set;
+      return field.set();
   }
 }
 
@@ -407,8 +402,8 @@ Op::Kind kind_of(const Step& step) {
     case FieldType::set:
       break;
   }
-  return step.set.count() == step.set.size() - 1 || step.set.count() == step.set.size() - 2 ? Op::Kind::all_but
-                                                                                            : Op::Kind::set;
+  const std::size_t lacking = step.set().size() - step.set().count();
+  return lacking == 1 || lacking == 2 ? Op::Kind::all_but : Op::Kind::set;
 }
 
 struct Sizes {
@@ -427,6 +422,10 @@ struct Sizes {
 };
 
 }  // namespace
+
+FieldBytes::FieldBytes(const ByteSet& bytes) : set(bytes) {
+  for (std::size_t c = 0; c < table.size(); ++c) table[c] = set[c];
+}
 
 Ops::Ops(const std::vector<Step>& steps) : size_(steps.size()) {
   Sizes all;
@@ -450,13 +449,13 @@ void Ops::write(const std::vector<Step>& steps, std::size_t to) {
       op.text = bytes_.data() + bytes_.size();
       bytes_ += step.text;
     } else if (op.kind == Op::Kind::all_but) {
-      const ByteSet lacking = ~step.set;
+      const ByteSet lacking = ~step.set();
       const std::size_t first = lacking._Find_first();
       op.stop = static_cast<char>(first);
       const std::size_t next = lacking._Find_next(first);
       op.other_stop = next < lacking.size() ? static_cast<char>(next) : op.stop;
     } else if (op.kind == Op::Kind::set) {
-      op.table = step.table.get();
+      op.table = &step.bytes->table;
     } else if (op.kind == Op::Kind::group) {
       op.size = static_cast<std::uint32_t>(step.branches.size());
       std::size_t range = branches_.size();

@@ -29,17 +29,29 @@ using ByteSet = std::bitset<256>;
 /// The same as a table, for the loops that run over every byte.
 using ByteTable = std::array<bool, 256>;
 
+/// The bytes that a field of a set takes, in the two forms in which they are asked for.
+struct FieldBytes {
+  explicit FieldBytes(const ByteSet& bytes);
+  ByteSet set;
+  ByteTable table{};
+};
+
 /// One step of a reading. A group is closed: it reads the first of its branches that fits, or nothing if it may miss.
 struct Step {
   enum class Kind : std::uint8_t { literal, field, group } kind = Kind::literal;
   FieldType type = FieldType::set;
   Slot slot = Slot::none;
-  bool may_miss = false;                   ///< group: may be absent; field: may be empty
-  bool keeps = false;                      ///< group: some field in it is kept
-  std::string text;                        ///< literal
-  ByteSet set;                             ///< of a set field
-  std::shared_ptr<const ByteTable> table;  ///< the same bytes
+  bool may_miss = false;                    ///< group: may be absent; field: may be empty
+  bool keeps = false;                       ///< group: some field in it is kept
+  std::string text;                         ///< literal
+  std::shared_ptr<const FieldBytes> bytes;  ///< of a set or number field; copies of a step share them
   std::vector<std::vector<Step>> branches;
+
+  /// The bytes of the field; none if it is of another type.
+  [[nodiscard]] const ByteSet& set() const {
+    static const ByteSet kNone;
+    return bytes ? bytes->set : kNone;
+  }
 };
 
 /// A step as it is matched: small, and those of a reading lie side by side, with the bytes of the literals behind them.
@@ -65,7 +77,7 @@ struct Op {
   [[nodiscard]] std::string_view literal() const { return {text, size}; }
 };
 
-/// The steps of one reading as ops, one for each, and what they point to. The tables are the steps'.
+/// The steps of one reading as ops, one for each, and what they point to. The tables are those of the steps.
 class Ops {
  public:
   explicit Ops(const std::vector<Step>& steps);

@@ -379,7 +379,7 @@ std::string render(const Reading& reading, const Filling& filling) {
           case FieldType::set: {
             char c = 'a';
             for (const char candidate : {'a', '1', 'A', '/', '-', ' '}) {
-              if (step.set[static_cast<unsigned char>(candidate)]) {
+              if (step.set()[static_cast<unsigned char>(candidate)]) {
                 c = candidate;
                 break;
               }
