@@ -19,22 +19,26 @@ json::value text_or_null(std::string_view text) {
   return json::value(json::string(to_utf8(text)));
 }
 
-std::uint64_t mix(std::uint64_t sum, std::uint64_t value) {
-  sum = (sum ^ value) * 0x9e3779b97f4a7c15ULL;
-  return sum ^ (sum >> 29U);
-}
-
-std::uint64_t mix(std::uint64_t sum, std::string_view text) {
-  std::size_t left = text.size();
-  sum = mix(sum, left);
-  for (const char* at = text.data(); left > 0;) {
-    const std::size_t step = std::min<std::size_t>(left, 8);
-    sum = mix(sum, word_of(at, step));
-    at += step;
-    left -= step;
+// Adds up the fields of one attempt, each salted by its number; the terms do not wait for each other.
+class Checksum {
+ public:
+  void add(std::uint64_t value) {
+    value = (value ^ salt_) * 0xbf58476d1ce4e5b9ULL;
+    sum_ += value ^ (value >> 29U);
+    salt_ += 0x9e3779b97f4a7c15ULL;
   }
-  return sum;
-}
+  void add(std::string_view text) {
+    std::size_t left = text.size();
+    add(left);
+    for (const char* at = text.data(); left > 8; at += 8, left -= 8) add(word_of(at, 8));
+    add(word_of(text.data() + text.size() - left, left));
+  }
+  [[nodiscard]] std::uint64_t value() const { return mix(sum_); }
+
+ private:
+  std::uint64_t sum_ = 0;
+  std::uint64_t salt_ = 0x7469707374616666ULL;
+};
 
 }  // namespace
 
@@ -73,17 +77,22 @@ std::string to_text_line(const Attempt& attempt) {
 }
 
 std::uint64_t checksum_of(const Attempt& attempt) {
-  std::uint64_t sum = mix(static_cast<std::uint64_t>(attempt.outcome) << 32U | attempt.count, attempt.line);
-  if (attempt.address) sum = mix(mix(sum, attempt.address->high()), attempt.address->low());
-  sum = mix(sum, std::uint64_t{attempt.port} << 1U | (attempt.has_account ? 1U : 0U));
-  if (attempt.time) sum = mix(sum, static_cast<std::uint64_t>(attempt.time->time_since_epoch().count()));
-  for (const std::string_view text :
-       {std::string_view(attempt.account), attempt.service, attempt.detector, attempt.origin,
-        std::string_view(attempt.extra), std::string_view(attempt.host)}) {
-    sum = mix(sum, text);
-  }
-  for (std::size_t i = 0; i < attempt.lines.size(); ++i) sum = mix(sum, attempt.lines[i]);
-  return sum;
+  Checksum sum;
+  sum.add(static_cast<std::uint64_t>(attempt.outcome) << 32U | attempt.count);
+  sum.add(attempt.line);
+  const std::uint64_t known = (attempt.address ? 1U : 0U) | (attempt.has_account ? 2U : 0U) | (attempt.time ? 4U : 0U);
+  sum.add(std::uint64_t{attempt.port} << 8U | known);
+  sum.add(attempt.address ? attempt.address->high() : 0);
+  sum.add(attempt.address ? attempt.address->low() : 0);
+  sum.add(attempt.time ? static_cast<std::uint64_t>(attempt.time->time_since_epoch().count()) : 0);
+  sum.add(attempt.account);
+  sum.add(attempt.service);
+  sum.add(attempt.detector);
+  sum.add(attempt.origin);
+  sum.add(attempt.extra);
+  sum.add(attempt.host);
+  for (std::size_t i = 0; i < attempt.lines.size(); ++i) sum.add(attempt.lines[i]);
+  return sum.value();
 }
 
 }  // namespace tipstaff

@@ -174,14 +174,16 @@ struct Parser {
       step.type = FieldType::peer;
     } else if (type == "number") {
       step.type = FieldType::number;
-      take_bytes(step, digits());
+      static const auto kDigits = std::make_shared<const FieldBytes>(digits());
+      step.bytes = kDigits;
     } else if (type == "request") {
       step.type = FieldType::request;
     } else if (type == "open" || type == "rest") {
       step.type = FieldType::open;
       step.may_miss = true;
     } else if (type == "word") {
-      take_bytes(step, ~bytes_of(" "));
+      static const auto kWord = std::make_shared<const FieldBytes>(~bytes_of(" "));
+      step.bytes = kWord;
     } else if (type == "token") {
       take_bytes(step, letters() | bytes_of("_./+@-"));
     } else if (type.size() > 2 && type[0] == '[') {
@@ -424,7 +426,7 @@ struct Sizes {
 }  // namespace
 
 FieldBytes::FieldBytes(const ByteSet& bytes) : set(bytes) {
-  for (std::size_t c = 0; c < table.size(); ++c) table[c] = set[c];
+  for (std::size_t c = set._Find_first(); c < set.size(); c = set._Find_next(c)) table[c] = true;
 }
 
 Ops::Ops(const std::vector<Step>& steps) : size_(steps.size()) {
