@@ -35,18 +35,34 @@ TEST(Bytes, FindTheLastOfTwoAtEveryPlaceAndLength) {
   }
 }
 
-TEST(Bytes, ReadNumbersOfOneToEightDigits) {
-  for (std::uint32_t number : {0U, 7U, 10U, 4711U, 99999U, 100000U, 4194304U, 12345678U, 99999999U}) {
+TEST(Bytes, ReadNumbersOfOneToSevenDigitsFromEitherSide) {
+  for (std::uint32_t number : {0U, 7U, 10U, 4711U, 99999U, 100000U, 4194304U, 9999999U}) {
     const std::string digits = std::to_string(number);
-    const std::string text = "sshd 99[" + digits;
+    const std::string before = "sshd 99[" + digits;
     std::uint32_t value = 1;
-    ASSERT_TRUE(read_digits(text.data() + text.size(), digits.size(), value));
+    EXPECT_EQ(digits_before(before.data(), before.data() + before.size(), value), digits.size());
     EXPECT_EQ(value, number);
+    for (const char stop : {']', '/', ':', ' ', '\xff', '\0'}) {
+      const std::string behind = digits + stop + "1234567";
+      EXPECT_EQ(digits_behind(behind.data(), value = 1), digits.size()) << behind;
+      EXPECT_EQ(value, number);
+    }
   }
-  for (const std::string text : {"12345[12a4", "12345[1/34", "12345[12:4"}) {
-    std::uint32_t value = 0;
-    EXPECT_FALSE(read_digits(text.data() + text.size(), 4, value)) << text;
+}
+
+TEST(Bytes, NoDigitsOrTooManyAreNoNumber) {
+  std::uint32_t value = 0;
+  for (const std::string text : {"12345[a", "12345[1/", "123456\xb1", "1234567", "12345678", "123456789"}) {
+    const std::string long_enough = "sshd" + text;
+    const bool eight = text.size() >= 8;
+    const std::size_t expected = eight ? 0 : text == "1234567" ? 7 : 0;
+    EXPECT_EQ(digits_before(long_enough.data(), long_enough.data() + long_enough.size(), value), expected) << text;
   }
+  const std::string eight = "12345678 ";
+  EXPECT_EQ(digits_behind(eight.data(), value), 0U);
+  EXPECT_EQ(digits_behind("x1234567", value), 0U);
+  const std::string few = "12345";
+  EXPECT_EQ(digits_before(few.data(), few.data() + few.size(), value), 0U) << "eight bytes cannot be read there";
 }
 
 }  // namespace
