@@ -188,7 +188,7 @@ bool FileChain::take(const FileSearch& search) {
         warn(fmt::format("{} lost its end, {} bytes that had been read", path_, before.furthest - (*again)->size));
       }
       const std::uint64_t begin = std::min(before.furthest, (*again)->size);
-      before.facts.end = begin;
+      before.facts.end = before.furthest = begin;
       if (!append(**again, begin)) return false;
     }
   }

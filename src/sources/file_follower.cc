@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
+#include <memory>
 #include <utility>
 
 #include "sources/text_check.h"
@@ -104,13 +104,10 @@ FileFollower::Step FileFollower::read_block(Generation& generation) {
   const std::uint64_t until = std::min(content.packed() ? at.read + kBlock : facts->size, at.end.value_or(~0ULL));
   std::uint64_t wanted = until > at.read ? std::min<std::uint64_t>(until - at.read, kBlock) : 0;
   if (generation.refused) wanted = 0;
-  std::string block;
-  Result<std::size_t> got = 0;
-  block.resize_and_overwrite(static_cast<std::size_t>(wanted), [&](char* to, std::size_t size) {
-    got = content.read(at.read, to, size);
-    return got.value_or(0);
-  });
+  const auto buffer = std::make_unique_for_overwrite<char[]>(static_cast<std::size_t>(wanted));
+  const auto got = content.read(at.read, buffer.get(), static_cast<std::size_t>(wanted));
   if (!got) return fail_reading(generation, got.error()), Step::nothing;
+  const std::string_view block(buffer.get(), *got);
   if (!generation.complete && !check(generation, facts->size)) return Step::changed;
   if (at.head.length > 0) generation.modified = facts->modified;  // until then: when it was found
   if (!content.packed() && facts->size > generation.size) generation.quiet_since = options_.now();

@@ -11,6 +11,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -33,6 +34,8 @@ class TestFolder {
 
   [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + "/" + name; }
 
+  /// The time of the next write; each is a second later than the one before.
+  void set_time(time_t seconds) { seconds_ = seconds; }
   void append(const std::string& name, const std::string& text) { write(name, text, std::ios::app); }
   void replace(const std::string& name, const std::string& text) { write(name, text, std::ios::trunc); }
   /// Writes to a file that was opened before, whatever its name is now.
