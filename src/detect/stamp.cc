@@ -147,6 +147,9 @@ void SourceClock::new_day(const Header& header, std::uint64_t day_text) {
   if (!local) return;
   midnight_ = *local;
   day_known_ = true;
+  const Instant begin = zone_.to_utc(midnight_);
+  const bool even = zone_.to_utc(midnight_ + days(1)) - begin == days(1);
+  midnight_utc_ = even ? std::optional(begin) : std::nullopt;
 }
 
 Instant SourceClock::to_utc(LocalInstant local) {
@@ -170,9 +173,9 @@ std::optional<Instant> SourceClock::time_of(const Header& header) {
       if (clock == clock_text_) return last_;
       const auto time = plain_clock(clock);
       if (!time) return std::nullopt;
-      const Instant utc = to_utc(midnight_ + *time);
+      last_ = midnight_utc_ ? *midnight_utc_ + *time : to_utc(midnight_ + *time);
       clock_text_ = clock;
-      return utc;
+      return last_;
     }
     case StampKind::iso: {
       const int year = cursor.number(4, 4);
