@@ -213,20 +213,50 @@ std::string pack_lines(const RawLines& lines) {
   return block;
 }
 
-Result<RawLines> unpack_lines(std::string_view block) {
+namespace {
+
+// Calls `use(attempt, line)` for each line, line by line.
+template <class Use>
+Result<std::uint64_t> each_line(std::string_view block, Use&& use) {
   const auto bad = [] { return fail(ErrorKind::corrupt, "a block of raw lines is damaged"); };
   const unsigned long long size = ZSTD_getFrameContentSize(block.data(), block.size());
   if (size > kMostUnpacked) return bad();  // the two error values are the largest numbers
   std::string plain(size, '\0');
   const std::size_t got = ZSTD_decompress(plain.data(), plain.size(), block.data(), block.size());
   if (ZSTD_isError(got) != 0 || got != plain.size()) return bad();
-  RawLines lines;
+  std::uint64_t attempt = 0;
   ByteReader in(plain);
-  while (!in.at_end()) {
-    auto& of_one = lines.emplace_back();
-    for (std::uint64_t count = in.number(); count > 0 && in.ok(); --count) of_one.emplace_back(in.text());
+  for (; !in.at_end(); ++attempt) {
+    for (std::uint64_t count = in.number(); count > 0 && in.ok(); --count) {
+      const std::string_view line = in.text();
+      if (in.ok()) use(attempt, line);
+    }
     if (!in.ok()) return bad();
   }
+  return attempt;
+}
+
+}  // namespace
+
+Result<RawLines> unpack_lines(std::string_view block) {
+  RawLines lines;
+  const auto attempts = each_line(block, [&](std::uint64_t attempt, std::string_view line) {
+    if (lines.size() <= attempt) lines.resize(attempt + 1);
+    lines[attempt].emplace_back(line);
+  });
+  if (!attempts) return std::unexpected(attempts.error());
+  lines.resize(*attempts);
+  return lines;
+}
+
+Result<RawLines> unpack_lines(std::string_view block, const std::vector<std::uint64_t>& places) {
+  RawLines lines(places.size());
+  std::size_t next = 0;
+  const auto attempts = each_line(block, [&](std::uint64_t attempt, std::string_view line) {
+    while (next < places.size() && places[next] < attempt) ++next;
+    if (next < places.size() && places[next] == attempt) lines[next].emplace_back(line);
+  });
+  if (!attempts) return std::unexpected(attempts.error());
   return lines;
 }
 

@@ -64,5 +64,7 @@ using RawLines = std::vector<std::vector<std::string>>;
 [[nodiscard]] std::string pack_lines(const RawLines& lines);
 /// Errors: corrupt. A block of more than 256 MiB unpacked is refused.
 [[nodiscard]] Result<RawLines> unpack_lines(std::string_view block);
+/// Those of the attempts at these places alone, ascending, one element for each.
+[[nodiscard]] Result<RawLines> unpack_lines(std::string_view block, const std::vector<std::uint64_t>& places);
 
 }  // namespace tipstaff

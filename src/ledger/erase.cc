@@ -70,8 +70,8 @@ class Eraser {
     (found.row.outcome == RowOutcome::failure   ? counts.failures
      : found.row.outcome == RowOutcome::success ? counts.successes
                                                 : counts.probes) = count;
-    if (found.address_id != 0) file_.postings().add(SubjectKind::address, found.address_id, counts);
-    if (found.account_id != 0) file_.postings().add(SubjectKind::account, found.account_id, counts);
+    if (found.address_id != 0) file_.postings().add(SubjectKind::address, found.address_id, counts, 0);
+    if (found.account_id != 0) file_.postings().add(SubjectKind::account, found.account_id, counts, 0);
   }
 
   void erase_raw(std::uint64_t batch, const std::vector<std::uint64_t>& places) {

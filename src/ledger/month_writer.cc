@@ -66,18 +66,24 @@ Interner::Interner(Database& database, const std::string& table)
       add_(database, ("INSERT INTO " + table + "(value) VALUES(?)").c_str()) {}
 
 std::uint64_t Interner::id_of(std::string_view value) {
-  const auto known = known_.find(value);
-  if (known != known_.end()) return known->second;
+  const auto known = young_.find(value);
+  if (known != young_.end()) return known->second;
   std::uint64_t id = 0;
-  if (find_.start(value).next()) {
+  if (const auto before = old_.find(value); before != old_.end()) {
+    id = before->second;
+  } else if (find_.start(value).next()) {
     id = find_.number(0);
+    find_.reset();
   } else {
+    find_.reset();
     add_.run(value);
     id = database_.last_id();
   }
-  find_.reset();
-  if (known_.size() >= kMostKnownIds) known_.clear();
-  known_.emplace(value, id);
+  if (young_.size() >= kMostKnownIds / 2) {
+    std::swap(old_, young_);
+    young_.clear();
+  }
+  young_.emplace(value, id);
   return id;
 }
 
@@ -133,7 +139,8 @@ MonthWriter::MonthWriter(Database database, std::string name)
       same_verdict_(
           database_,
           "SELECT 1 FROM verdict WHERE source = (SELECT id FROM source WHERE name = ?) AND generation = ? AND "
-          "offset = ? AND line_index = ? AND rule = (SELECT id FROM text WHERE value = ?)") {
+          "offset = ? AND line_index = ? AND rule = (SELECT id FROM text WHERE value = ?)"),
+      old_attempt_(database_, "SELECT flags, count, address, account FROM attempt WHERE id = ?") {
   Statement origin(database_, "SELECT host, batch, row, link FROM origin WHERE id = 1");
   if (origin.start().next()) {
     host_ = origin.bytes(0);
@@ -299,8 +306,7 @@ void MonthWriter::add_attempt(const AttemptRow& given, Build& build, Around& aro
   if (row->address) address_id = addresses_.id_of(to_bytes(*row->address));
   if (row->account) account_id = accounts_.id_of(account);
   if (known) {
-    const auto old = known->row > begin_.row ? rows_.attempt(known->row) : around.older_row(known->row);
-    if (old) take_back(*old, id, address_id, account_id);
+    take_back(known->row, id, address_id, account_id, around);
   }
   const std::string_view salt = build.salt();
   const unsigned flags = static_cast<unsigned>(row->outcome) | (row->withdrawn ? 4U : 0U);
@@ -325,9 +331,8 @@ void MonthWriter::add_attempt(const AttemptRow& given, Build& build, Around& aro
     posting = counts_of(row->outcome, row->count, 1);
     posting.first = posting.last = when;
   }
-  posting.rows = {id};
-  if (address_id) postings_.add(SubjectKind::address, *address_id, posting);
-  if (account_id) postings_.add(SubjectKind::account, *account_id, posting);
+  if (address_id) postings_.add(SubjectKind::address, *address_id, posting, id);
+  if (account_id) postings_.add(SubjectKind::account, *account_id, posting, id);
 
   Build::Range& range = build.ranges[{from.id, place.generation}];
   range.first = std::min(range.first, place.offset);
@@ -337,18 +342,29 @@ void MonthWriter::add_attempt(const AttemptRow& given, Build& build, Around& aro
 }
 
 // What the replaced version counted is counted no more, and who asks for its address or account is led to the new row.
-void MonthWriter::take_back(const Found<StoredAttempt>& old, std::uint64_t row,
-                            const std::optional<std::uint64_t>& address, const std::optional<std::uint64_t>& account) {
-  Posting posting;
-  if (!old.row.withdrawn) posting = counts_of(old.row.outcome, old.row.count, -1);
-  const auto add = [&](SubjectKind kind, std::uint64_t id, const std::optional<std::uint64_t>& now) {
-    posting.rows.clear();
-    if (now != id) posting.rows.push_back(row);
-    postings_.add(kind, id, posting);
-  };
-  // By value, since ids of another file mean nothing here.
-  if (old.row.address) add(SubjectKind::address, addresses_.id_of(to_bytes(*old.row.address)), address);
-  if (!old.account.empty()) add(SubjectKind::account, accounts_.id_of(old.account), account);
+void MonthWriter::take_back(std::uint64_t old_row, std::uint64_t row, const std::optional<std::uint64_t>& address,
+                            const std::optional<std::uint64_t>& account, Around& around) {
+  Posting counts;
+  std::optional<std::uint64_t> old_address;
+  std::optional<std::uint64_t> old_account;
+  if (old_row > begin_.row) {
+    if (!old_attempt_.start(old_row).next()) return;
+    const std::uint64_t flags = old_attempt_.number(0);
+    if ((flags & 4U) == 0) {
+      counts = counts_of(static_cast<RowOutcome>(flags & 3U), static_cast<std::uint32_t>(old_attempt_.number(1)), -1);
+    }
+    if (!old_attempt_.null(2)) old_address = old_attempt_.number(2);
+    if (!old_attempt_.null(3)) old_account = old_attempt_.number(3);
+    old_attempt_.reset();
+  } else {  // of another file, whose ids mean nothing here
+    const auto old = around.older_row(old_row);
+    if (!old) return;
+    if (!old->row.withdrawn) counts = counts_of(old->row.outcome, old->row.count, -1);
+    if (old->row.address) old_address = addresses_.id_of(to_bytes(*old->row.address));
+    if (!old->account.empty()) old_account = accounts_.id_of(old->account);
+  }
+  if (old_address) postings_.add(SubjectKind::address, *old_address, counts, old_address == address ? 0 : row);
+  if (old_account) postings_.add(SubjectKind::account, *old_account, counts, old_account == account ? 0 : row);
 }
 
 void MonthWriter::add_verdict(const VerdictRow& verdict, Build& build, Around& around) {

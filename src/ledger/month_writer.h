@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/hash.h"
 #include "ledger/digest.h"
 #include "ledger/encode.h"
 #include "ledger/posting.h"
@@ -43,7 +44,8 @@ class Interner {
   };
   Database& database_;
   Statement find_, add_;
-  std::unordered_map<std::string, std::uint64_t, Hash, std::equal_to<>> known_;
+  using Table = std::unordered_map<std::string, std::uint64_t, Hash, std::equal_to<>>;
+  Table young_, old_;  // those used since, and those used before, the young were last half as many as may be kept
 };
 
 /// An event with bytes that are for the program: erased ids, the last root of a file that is gone.
@@ -109,8 +111,8 @@ class MonthWriter {
   struct Build;  // of one batch
   SourceIds source(const std::string& name, RecentKeys& recent);
   void add_attempt(const AttemptRow& given, Build& build, Around& around);
-  void take_back(const Found<StoredAttempt>& old, std::uint64_t row, const std::optional<std::uint64_t>& address,
-                 const std::optional<std::uint64_t>& account);
+  void take_back(std::uint64_t old_row, std::uint64_t row, const std::optional<std::uint64_t>& address,
+                 const std::optional<std::uint64_t>& account, Around& around);
   void add_verdict(const VerdictRow& verdict, Build& build, Around& around);
   void add_event(const EventRow& event, std::string_view detail, Build& build);
   void finish(const Batch& batch, Build& build);
@@ -125,7 +127,7 @@ class MonthWriter {
   RowReader rows_;
   std::unordered_map<std::string, SourceIds> sources_;
   Statement find_source_, add_source_, save_position_, add_attempt_, add_verdict_, add_event_, add_batch_, add_raw_,
-      add_batch_source_, covering_, in_batch_, same_verdict_;
+      add_batch_source_, covering_, in_batch_, same_verdict_, old_attempt_;
 };
 
 }  // namespace tipstaff

@@ -9,8 +9,10 @@
 namespace tipstaff {
 namespace {
 
-constexpr std::uint64_t kFan = 16;              // segments of a level that are merged
-constexpr std::uint64_t kMostMerged = 262'144;  // rows; a larger merge would hold up the writer
+constexpr std::uint64_t kFan = 16;     // segments of a level that are merged
+constexpr unsigned kSummaryLevel = 2;  // a segment of this level is counted in the summary
+constexpr std::uint64_t kMostMerged =
+    262'144;                              // entries of a merge beyond that level; a larger one holds up the writer
 constexpr std::size_t kChunkBytes = 800;  // entries of one database row; with its key it fits beside others in a page
 
 void put(std::string& out, const Posting& posting, std::uint64_t& before) {
@@ -56,21 +58,6 @@ void each_of(std::string_view entries, Use&& use) {
   }
 }
 
-// One entry for each subject, in their order.
-void tidy(std::vector<Posting>& postings) {
-  std::ranges::stable_sort(postings, {}, &Posting::subject);
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < postings.size(); ++i) {
-    if (kept > 0 && postings[kept - 1].subject == postings[i].subject) {
-      postings[kept - 1].join(postings[i]);
-    } else {
-      if (kept != i) postings[kept] = std::move(postings[i]);
-      ++kept;
-    }
-  }
-  postings.resize(kept);
-}
-
 // Counts of a damaged file may be any number; they wrap instead of being undefined.
 std::int64_t sum(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
@@ -99,6 +86,41 @@ void Posting::join(const Posting& other) {
   if (!in_order) std::ranges::sort(rows);
 }
 
+void PostingList::add(const Posting& counts, std::uint64_t subject, const std::uint64_t* rows, std::size_t count) {
+  entries_.push_back({subject, counts.failures, counts.successes, counts.probes, counts.first, counts.last,
+                      static_cast<std::uint32_t>(rows_.size()), static_cast<std::uint32_t>(count)});
+  rows_.insert(rows_.end(), rows, rows + count);
+}
+
+void PostingList::clear() {
+  entries_.clear();
+  rows_.clear();
+}
+
+template <class Use>
+void PostingList::each_subject(Use&& use) {
+  std::ranges::stable_sort(entries_, {}, &Entry::subject);
+  Posting posting;
+  for (std::size_t i = 0; i < entries_.size();) {
+    const std::uint64_t subject = entries_[i].subject;
+    posting.subject = subject;
+    posting.failures = posting.successes = posting.probes = 0;
+    posting.first = INT64_MAX, posting.last = INT64_MIN;
+    posting.rows.clear();
+    for (; i < entries_.size() && entries_[i].subject == subject; ++i) {
+      const Entry& entry = entries_[i];
+      posting.failures = sum(posting.failures, entry.failures);
+      posting.successes = sum(posting.successes, entry.successes);
+      posting.probes = sum(posting.probes, entry.probes);
+      posting.first = std::min(posting.first, entry.first);
+      posting.last = std::max(posting.last, entry.last);
+      const auto rows = rows_.begin() + entry.rows_at;
+      posting.rows.insert(posting.rows.end(), rows, rows + entry.rows);
+    }
+    use(posting);
+  }
+}
+
 PostingWriter::PostingWriter(Database& database)
     : database_(database),
       new_segment_(database, "INSERT INTO segment(level, rows) VALUES(?, ?)"),
@@ -118,10 +140,8 @@ PostingWriter::PostingWriter(Database& database)
           "probes = excluded.probes, first = excluded.first, last = excluded.last"),
       drop_summary_(database, "DELETE FROM summary WHERE kind = ? AND subject = ?") {}
 
-void PostingWriter::add(SubjectKind kind, std::uint64_t subject, const Posting& what) {
-  auto& list = added_[static_cast<std::size_t>(kind)];
-  list.push_back(what);
-  list.back().subject = subject;
+void PostingWriter::add(SubjectKind kind, std::uint64_t subject, const Posting& counts, std::uint64_t row) {
+  added_[static_cast<std::size_t>(kind)].add(counts, subject, &row, row != 0 ? 1 : 0);
 }
 
 void PostingWriter::discard() {
@@ -129,33 +149,33 @@ void PostingWriter::discard() {
 }
 
 void PostingWriter::flush() {
-  const std::uint64_t rows = added_[0].size() + added_[1].size();
-  if (rows == 0) return;
-  for (auto& list : added_) tidy(list);
-  write_segment(0, added_, rows);
+  const std::uint64_t entries = added_[0].size() + added_[1].size();
+  if (entries == 0) return;
+  write_segment(0, added_, entries);
   discard();
   for (unsigned level = 0; merge(level); ++level) {
   }
 }
 
-void PostingWriter::write_segment(unsigned level, const Lists& lists, std::uint64_t rows) {
+void PostingWriter::write_segment(unsigned level, Lists& lists, std::uint64_t rows) {
   new_segment_.run(level, rows);
   const std::uint64_t segment = database_.last_id();
-  for (std::size_t kind = 0; kind < lists.size(); ++kind) {
+  for (unsigned kind = 0; kind < lists.size(); ++kind) {
     std::string chunk;
     std::uint64_t first = 0;
     std::uint64_t before = 0;
-    for (const Posting& posting : lists[kind]) {
+    lists[kind].each_subject([&](const Posting& posting) {
+      if (level == kSummaryLevel) add_to_summary(kind, posting);
       if (chunk.empty()) {
         first = posting.subject;
         before = 0;
       }
       put(chunk, posting, before);
-      if (chunk.size() < kChunkBytes) continue;
-      new_posting_.run(segment, static_cast<unsigned>(kind), first, Blob(chunk));
+      if (chunk.size() < kChunkBytes) return;
+      new_posting_.run(segment, kind, first, Blob(chunk));
       chunk.clear();
-    }
-    if (!chunk.empty()) new_posting_.run(segment, static_cast<unsigned>(kind), first, Blob(chunk));
+    });
+    if (!chunk.empty()) new_posting_.run(segment, kind, first, Blob(chunk));
   }
 }
 
@@ -164,19 +184,17 @@ bool PostingWriter::merge(unsigned level) {
   const std::uint64_t segments = count_level_.number(0);
   const std::uint64_t rows = count_level_.number(1);
   count_level_.reset();
-  if (segments < kFan || rows > kMostMerged) return false;
+  if (segments < kFan || (level >= kSummaryLevel && rows > kMostMerged)) return false;
   Lists lists;
   for (unsigned kind = 0; kind < lists.size(); ++kind) {
     read_level_.start(level, kind);
     while (read_level_.next()) {
       each_of(read_level_.bytes(0), [&](const Posting& posting) {
-        lists[kind].push_back(posting);
+        lists[kind].add(posting, posting.subject, posting.rows.data(), posting.rows.size());
         return true;
       });
     }
     read_level_.reset();
-    tidy(lists[kind]);
-    if (level == 0) add_to_summary(static_cast<SubjectKind>(kind), lists[kind]);
   }
   drop_postings_.run(level);
   drop_segments_.run(level);
@@ -184,27 +202,25 @@ bool PostingWriter::merge(unsigned level) {
   return database_.ok();
 }
 
-void PostingWriter::add_to_summary(SubjectKind kind, const std::vector<Posting>& postings) {
-  const auto number = static_cast<unsigned>(kind);
-  for (const Posting& posting : postings) {
-    Posting all;
-    all.join(posting);
-    all.rows.clear();
-    if (read_summary_.start(number, posting.subject).next()) {
-      all.join(counts_of(read_summary_));
-    }
-    read_summary_.reset();
-    if (all.failures == 0 && all.successes == 0 && all.probes == 0) {
-      drop_summary_.run(number, posting.subject);
-    } else {
-      write_summary_.run(number, posting.subject, all.failures, all.successes, all.probes, all.first, all.last);
-    }
+void PostingWriter::add_to_summary(unsigned kind, const Posting& posting) {
+  Posting all = {.failures = posting.failures,
+                 .successes = posting.successes,
+                 .probes = posting.probes,
+                 .first = posting.first,
+                 .last = posting.last,
+                 .rows = {}};
+  if (read_summary_.start(kind, posting.subject).next()) all.join(counts_of(read_summary_));
+  read_summary_.reset();
+  if (all.failures == 0 && all.successes == 0 && all.probes == 0) {
+    drop_summary_.run(kind, posting.subject);
+  } else {
+    write_summary_.run(kind, posting.subject, all.failures, all.successes, all.probes, all.first, all.last);
   }
 }
 
 PostingReader::PostingReader(Database& database)
     : all_segments_(database, "SELECT id FROM segment ORDER BY id"),
-      young_segments_(database, "SELECT id FROM segment WHERE level = 0"),
+      young_segments_(database, "SELECT id FROM segment WHERE level < 2"),
       chunk_(database,
              "SELECT entries FROM posting WHERE segment = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"),
       summary_(database, "SELECT failures, successes, probes, first, last FROM summary WHERE kind = ? AND subject = ?"),
@@ -214,7 +230,7 @@ PostingReader::PostingReader(Database& database)
           "LIMIT ?"),
       young_chunks_(
           database,
-          "SELECT p.entries FROM segment s JOIN posting p ON p.segment = s.id WHERE s.level = 0 AND p.kind = 0") {}
+          "SELECT p.entries FROM segment s JOIN posting p ON p.segment = s.id WHERE s.level < 2 AND p.kind = 0") {}
 
 void PostingReader::look_up(Statement& segments, SubjectKind kind, std::uint64_t subject, Posting& found) {
   segments.start();
@@ -249,9 +265,7 @@ Posting PostingReader::summary(SubjectKind kind, std::uint64_t subject) {
 }
 
 std::vector<Posting> PostingReader::busiest(std::size_t most) {
-  // What the youngest segments add can lift any address, so theirs are looked up beside the first of the summary.
-  std::unordered_map<std::uint64_t, Posting> all;
-  std::unordered_map<std::uint64_t, Posting> young;
+  std::unordered_map<std::uint64_t, Posting> young;  // not yet in the summary
   young_chunks_.start();
   while (young_chunks_.next()) {
     each_of(young_chunks_.bytes(0), [&](Posting& posting) {
@@ -261,32 +275,39 @@ std::vector<Posting> PostingReader::busiest(std::size_t most) {
     });
   }
   young_chunks_.reset();
-  top_.start(static_cast<std::uint64_t>(most + 100));  // more, since an amendment in the youngest may lower one
+  std::vector<Posting> list;
+  std::int64_t least = 0;                              // failures of the last that the summary gave
+  top_.start(static_cast<std::uint64_t>(most + 100));  // more, since an amendment among the young may lower one
   while (top_.next()) {
-    all[top_.number(5)].join(counts_of(top_));
+    Posting posting = counts_of(top_);
+    posting.subject = top_.number(5);
+    least = posting.failures;
+    if (const auto more = young.find(posting.subject); more != young.end()) {
+      posting.join(more->second);
+      young.erase(more);
+    }
+    list.push_back(std::move(posting));
   }
   top_.reset();
-  for (const auto& [subject, posting] : young) {
-    const auto known = all.find(subject);
-    if (known != all.end()) {
-      known->second.join(posting);
-    } else if (summary_.start(0, subject).next()) {
-      all[subject] = posting;
-      all[subject].join(counts_of(summary_));
-    } else {
-      all[subject] = posting;
-    }
-  }
-  summary_.reset();
-  std::vector<Posting> list;
-  for (auto& [subject, posting] : all) {
-    posting.subject = subject;
-    if (posting.failures > 0 || posting.successes > 0 || posting.probes > 0) list.push_back(std::move(posting));
-  }
-  std::ranges::sort(list, [](const Posting& a, const Posting& b) {
+  const auto busier = [](const Posting& a, const Posting& b) {
     return a.failures != b.failures ? a.failures > b.failures : a.subject < b.subject;
-  });
-  if (list.size() > most) list.resize(most);
+  };
+  const auto trim = [&] {
+    std::erase_if(list, [](const Posting& one) { return one.failures <= 0 && one.successes <= 0 && one.probes <= 0; });
+    std::ranges::sort(list, busier);
+    if (list.size() > most) list.resize(most);
+  };
+  trim();
+  // Of the young alone those are looked up that can get onto the list even with what the summary has of them.
+  const std::int64_t bar = list.size() < most ? INT64_MIN : list.back().failures;
+  for (auto& [subject, posting] : young) {
+    if (sum(posting.failures, least) < bar) continue;
+    posting.subject = subject;
+    if (summary_.start(0, subject).next()) posting.join(counts_of(summary_));
+    summary_.reset();
+    list.push_back(std::move(posting));
+  }
+  trim();
   return list;
 }
 

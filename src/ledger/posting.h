@@ -1,7 +1,7 @@
 // Which rows tell of an address or an account, without an index that every row would have to be put into. Each batch
 // appends one sorted list of entries (a segment, level 0); when sixteen segments of a level have come together they are
 // merged into one of the next, so each entry is written a few times in sequence instead of once at a random place. At the
-// first merge the counts go into a summary for each address and account. A question looks into every segment: at 10
+// second merge the counts go into a summary for each address and account. A question looks into every segment: at 10
 // million rows these are about a hundred.
 #pragma once
 
@@ -26,22 +26,43 @@ struct Posting {
   void join(const Posting& other);
 };
 
+/// Postings in the making: what they count, and their rows in one list beside, so that a row costs no allocation.
+class PostingList {
+ public:
+  /// Adds to a subject; `rows` ascending, and beyond those given for it before.
+  void add(const Posting& counts, std::uint64_t subject, const std::uint64_t* rows, std::size_t count);
+  [[nodiscard]] std::size_t size() const { return entries_.size(); }
+  void clear();
+  /// Calls `use(posting)` for each subject in their order, its entries joined.
+  template <class Use>
+  void each_subject(Use&& use);
+
+ private:
+  struct Entry {
+    std::uint64_t subject;
+    std::int64_t failures, successes, probes, first, last;
+    std::uint32_t rows_at, rows;
+  };
+  std::vector<Entry> entries_;
+  std::vector<std::uint64_t> rows_;
+};
+
 /// Collects what a batch tells and writes it as a segment. Inside the caller's transaction.
 class PostingWriter {
  public:
   explicit PostingWriter(Database& database);
-  /// Adds to the counts and rows of a subject.
-  void add(SubjectKind kind, std::uint64_t subject, const Posting& what);
+  /// Adds to the counts of a subject, and the row where it is not 0.
+  void add(SubjectKind kind, std::uint64_t subject, const Posting& counts, std::uint64_t row);
   /// Writes what was added, and merges where enough has come together.
   void flush();
   /// Drops what was added, after a transaction that failed.
   void discard();
 
  private:
-  using Lists = std::array<std::vector<Posting>, 2>;
-  void write_segment(unsigned level, const Lists& lists, std::uint64_t rows);
+  using Lists = std::array<PostingList, 2>;
+  void write_segment(unsigned level, Lists& lists, std::uint64_t rows);
   bool merge(unsigned level);
-  void add_to_summary(SubjectKind kind, const std::vector<Posting>& postings);
+  void add_to_summary(unsigned kind, const Posting& posting);
 
   Database& database_;
   Lists added_;

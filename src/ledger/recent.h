@@ -1,5 +1,5 @@
 // Which attempts are known already, without an index over ten million keys. Sources are read forward, so a row beyond
-// everything recorded of its source is new. The keys of the last 64 Ki to 128 Ki rows are kept here; for what lies before
+// everything recorded of its source is new. The keys of the last 16 Ki to 32 Ki rows are kept here; for what lies before
 // these, and only for that, the caller has to look into the files. It never guesses: the answer is exact.
 #pragma once
 
@@ -9,10 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
-
-#include "base/hash.h"
 
 namespace tipstaff {
 
@@ -30,7 +27,7 @@ class RecentKeys {
     std::uint32_t version = 0;
     std::uint64_t row = 0;
   };
-  static constexpr std::size_t kHalf = 65'536;
+  static constexpr std::size_t kHalf = 16'384;
 
   /// A number for a source's name, the same until clear().
   [[nodiscard]] std::uint32_t number_of(std::string_view source);
@@ -54,19 +51,29 @@ class RecentKeys {
     LedgerPlace place;
     bool operator==(const Key&) const = default;
   };
-  struct Hash {
-    std::size_t operator()(const Key& key) const {
-      return mix(key.place.offset * 0x9e3779b97f4a7c15ULL ^
-                 mix(key.place.generation ^ std::uint64_t{key.index} << 32U) ^ key.source);
-    }
+  struct Slot {
+    Key key{};
+    Known known{};  // row 0: free
+  };
+  // Open addressing, at most half full, filled once and then dropped whole.
+  class Table {
+   public:
+    [[nodiscard]] const Slot* find(const Key& key) const;
+    void put(const Key& key, Known known);
+    [[nodiscard]] std::size_t size() const { return size_; }
+    [[nodiscard]] const std::vector<Slot>& slots() const { return slots_; }
+    void clear();
+
+   private:
+    [[nodiscard]] std::size_t place_of(const Key& key) const;
+    std::vector<Slot> slots_;
+    std::size_t size_ = 0;
   };
   struct Source {
     bool any = false;  // something of it is only in the files
     LedgerPlace forgotten;
     std::optional<LedgerPlace> farthest;
   };
-  using Table = std::unordered_map<Key, Known, Hash>;
-
   std::map<std::string, std::uint32_t, std::less<>> numbers_;
   std::vector<Source> sources_;
   Table young_, old_;

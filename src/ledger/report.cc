@@ -74,14 +74,15 @@ class Gathering {
     for (auto& [from, rows] : by_batch) {
       Statement block(from.first->database, "SELECT block FROM raw WHERE batch = ?");
       if (!block.start(from.second).next()) continue;
-      auto lines = unpack_lines(block.bytes(0));
+      std::ranges::sort(rows, {}, &std::pair<std::uint64_t, Kept*>::first);
+      std::vector<std::uint64_t> places;
+      for (const auto& [place, kept] : rows) places.push_back(place);
+      auto lines = unpack_lines(block.bytes(0), places);
       if (!lines) {
         from.first->database.set_error(lines.error().kind, lines.error().text);
         continue;
       }
-      for (const auto& [place, kept] : rows) {
-        if (place < lines->size()) kept->row.raw = (*lines)[place];
-      }
+      for (std::size_t i = 0; i < rows.size(); ++i) rows[i].second->row.raw = std::move((*lines)[i]);
     }
   }
 
