@@ -10,6 +10,7 @@
 #include "control/check.h"
 #include "control/detectors_command.h"
 #include "control/explain.h"
+#include "control/ledger_command.h"
 #include "control/output.h"
 #include "control/scan.h"
 
@@ -117,6 +118,65 @@ struct DetectorsCommand {
   }
 };
 
+struct LedgerCommand {
+  LedgerCommandOptions options;
+  using Run = int (*)(const LedgerCommandOptions&);
+  std::vector<std::pair<CLI::App*, Run>> commands;
+
+  void add(CLI::App& app) {
+    const auto command = [&](const char* name, const char* text, Run what, bool json = true) {
+      CLI::App* const one = app.add_subcommand(name, text);
+      one->add_option("--folder", options.folder, "The ledger's folder")->capture_default_str()->type_name("PATH");
+      if (json) one->add_flag("--json", options.json, "As one JSON object");
+      commands.emplace_back(one, what);
+      return one;
+    };
+    CLI::App* const verify = command("verify", "Check every row, the chain and its signed heads", run_ledger_verify);
+    verify->add_option("--head", options.heads, "A head that was kept elsewhere, or a file with such lines")
+        ->allow_extra_args(false);
+    command("info", "Files, counts, and the head of the chain", run_ledger_info);
+    CLI::App* const forget = command("forget", "Erase rows; the chain still verifies", run_ledger_forget);
+    forget->add_option("ADDRESS", options.address, "All rows of this address")->type_name("");
+    forget->add_option("--before", options.before, "Only what was recorded before: a day (2026-01-31) or an age (90d)");
+    forget->add_option("--reason", options.reason, "Kept in the ledger; name nobody in it");
+    forget->add_flag("--yes", options.sure, "It cannot be undone");
+    CLI::App* const about = command("about", "All that is stored about an address or account", run_ledger_about);
+    about->add_option("ADDRESS", options.address, "The address")->type_name("");
+    for (CLI::App* one : {forget, about}) {
+      one->add_option_function<std::string>(
+          "--account",
+          [this](const std::string& name) {
+            options.account = name;
+            options.has_account = true;
+          },
+          "Rows of this account");
+    }
+    command("backup", "Copy the ledger, while the guard runs or not", run_ledger_backup)
+        ->add_option("TO", options.path, "A folder that is not there yet")
+        ->required()
+        ->type_name("");
+    command("restore", "Put a backup where there is no ledger", run_ledger_restore)
+        ->add_option("FROM", options.path, "The backup's folder")
+        ->required()
+        ->type_name("");
+    CLI::App* const hold = command("hold", "Keep an address's rows from being erased", run_ledger_hold, false);
+    hold->add_option("--reason", options.reason, "Why")->required();
+    CLI::App* const release = command("release", "Lift a hold", run_ledger_release, false);
+    for (CLI::App* one : {hold, release}) {
+      one->add_option("ADDRESS", options.address, "The address")->required()->type_name("");
+    }
+    command("head", "Sign and print the head of the chain, to be kept elsewhere", run_ledger_head, false);
+    app.require_subcommand(1);
+  }
+
+  int run() const {
+    for (const auto& [command, what] : commands) {
+      if (command->parsed()) return what(options);
+    }
+    return kUsage;
+  }
+};
+
 // Names the command that was used wrongly, and what was meant where a command is misspelt.
 std::string explain_misuse(const CLI::App* app, const CLI::Error& error) {
   std::string name = app->get_name();
@@ -160,15 +220,18 @@ int run_command_line(int argc, char** argv) {
   ExplainCommand explain;
   CheckCommand check;
   DetectorsCommand detectors;
+  LedgerCommand ledger;
   CLI::App* const scan_app =
       app.add_subcommand("scan", "Read log files: who tried what, and who would have been blocked");
   CLI::App* const explain_app = app.add_subcommand("explain", "Say what is made of a log line, and why");
   CLI::App* const check_app = app.add_subcommand("check", "Check rules, settings and detector files");
   CLI::App* const detectors_app = app.add_subcommand("detectors", "List, show and test what is recognised");
+  CLI::App* const ledger_app = app.add_subcommand("ledger", "Check, copy and clear the local database");
   scan.add(*scan_app);
   explain.add(*explain_app);
   check.add(*check_app);
   detectors.add(*detectors_app);
+  ledger.add(*ledger_app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -178,6 +241,7 @@ int run_command_line(int argc, char** argv) {
   if (scan_app->parsed()) return finish_output(scan.run());
   if (explain_app->parsed()) return finish_output(run_explain(explain.options));
   if (check_app->parsed()) return finish_output(run_check(check.options));
+  if (ledger_app->parsed()) return finish_output(ledger.run());
   return finish_output(detectors.run());
 }
 

@@ -8,7 +8,7 @@
 namespace tipstaff {
 
 struct LedgerCommandOptions {
-  std::string folder = "/var/lib/tipstaff/ledger";
+  std::string folder = "/var/lib/tipstaff";
   bool json = false;
   std::vector<std::string> heads;  ///< verify: copies of heads, or files with one a line
   std::string address;             ///< forget, about, hold, release
