@@ -10,9 +10,11 @@
 #include "control/check.h"
 #include "control/detectors_command.h"
 #include "control/explain.h"
+#include "control/guard.h"
 #include "control/ledger_command.h"
 #include "control/output.h"
 #include "control/scan.h"
+#include "control/status.h"
 
 namespace tipstaff {
 namespace {
@@ -89,6 +91,32 @@ struct CheckCommand {
     add_detector_files(app, options.detectors);
     app.add_flag("--keys", options.keys, "List every key of rules and settings files");
     app.add_flag("--json", options.json, "As one JSON object");
+  }
+};
+
+struct GuardCommand {
+  GuardOptions options;
+
+  void add(CLI::App& app) {
+    app.add_option("--config", options.config, "Read this file instead of those of /etc/tipstaff")->type_name("FILE");
+    add_detector_files(app, options.detectors);
+    app.footer(
+        "Follows the logs, keeps every attempt in the ledger and says whom it would block. Blocks nobody yet.\n"
+        "Runs in the foreground until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew.\n"
+        "Exit code: 0 ended as asked, 1 it could not begin.");
+  }
+};
+
+struct StatusCommand {
+  StatusOptions options;
+
+  void add(CLI::App& app) {
+    app.add_option("RULE", options.rule, "Only this rule, with the addresses it would block")->type_name("");
+    app.add_option("--config", options.config, "The file that the guard was started with")->type_name("FILE");
+    app.add_flag("--json", options.json, "As one JSON object");
+    app.footer(
+        "Asks the running guard; where none runs, reads the ledger and says so.\n"
+        "Exit code: 0 good, 1 neither guard nor ledger can be read, 2 there is no such rule.");
   }
 };
 
@@ -211,7 +239,7 @@ std::string explain_misuse(const CLI::App* app, const CLI::Error& error) {
 
 int run_command_line(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of fwrite
-  CLI::App app("Tipstaff watches logins and shuts attackers out. This version reads logs and says whom it would block.",
+  CLI::App app("Tipstaff watches logins and shuts attackers out. This version watches and says whom it would block.",
                "tipstaff");
   app.set_version_flag("--version", kVersion);
   app.require_subcommand(1);
@@ -221,12 +249,19 @@ int run_command_line(int argc, char** argv) {
   CheckCommand check;
   DetectorsCommand detectors;
   LedgerCommand ledger;
+  GuardCommand guard;
+  StatusCommand status;
   CLI::App* const scan_app =
       app.add_subcommand("scan", "Read log files: who tried what, and who would have been blocked");
   CLI::App* const explain_app = app.add_subcommand("explain", "Say what is made of a log line, and why");
   CLI::App* const check_app = app.add_subcommand("check", "Check rules, settings and detector files");
   CLI::App* const detectors_app = app.add_subcommand("detectors", "List, show and test what is recognised");
   CLI::App* const ledger_app = app.add_subcommand("ledger", "Check, copy and clear the local database");
+  CLI::App* const guard_app =
+      app.add_subcommand("guard", "Follow the logs and record every attempt (blocks nobody yet)");
+  CLI::App* const status_app = app.add_subcommand("status", "What the guard is doing");
+  guard.add(*guard_app);
+  status.add(*status_app);
   scan.add(*scan_app);
   explain.add(*explain_app);
   check.add(*check_app);
@@ -242,6 +277,8 @@ int run_command_line(int argc, char** argv) {
   if (explain_app->parsed()) return finish_output(run_explain(explain.options));
   if (check_app->parsed()) return finish_output(run_check(check.options));
   if (ledger_app->parsed()) return finish_output(ledger.run());
+  if (guard_app->parsed()) return finish_output(run_guard(guard.options));
+  if (status_app->parsed()) return finish_output(run_status(status.options));
   return finish_output(detectors.run());
 }
 

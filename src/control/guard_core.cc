@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
+#include <set>
+#include <tuple>
 #include <utility>
 
 #include "base/text.h"
@@ -14,7 +17,7 @@ namespace {
 constexpr std::size_t kMostRecent = 65'536;
 constexpr std::size_t kMostStanding = 100'000;
 constexpr std::size_t kMostKeys = 1'000;  // of a verdict
-constexpr std::string_view kReadTo = "read_to ";
+constexpr std::string_view kRead = "read";
 constexpr std::string_view kUnsure = "may be forged";  // the extra of attempts that count for nothing
 
 RowOutcome to_row(Outcome outcome) {
@@ -29,32 +32,50 @@ Outcome from_row(RowOutcome outcome) {
                                           : Outcome::probe;
 }
 
+// As much of the attempt that caused a block as the rules need to find it again.
+Attempt cause_of(const VerdictRow& block) {
+  Attempt attempt;
+  attempt.address = block.network->address();
+  attempt.host = block.host;
+  attempt.service = block.service;
+  attempt.window_time = block.at;
+  return attempt;
+}
+
 }  // namespace
 
 PositionRow to_position(const std::string& source, const SavedSource& saved) {
-  return {source, saved.resume.generation, saved.resume.offset,
-          fmt::format("{}{} {}\n{}", kReadTo, saved.read_to.generation, saved.read_to.offset, saved.checkpoint)};
+  std::string text(kRead);
+  for (const Place place : saved.read.places()) text += fmt::format(" {}:{}", place.generation, place.offset);
+  return {source, saved.resume.generation, saved.resume.offset, text + "\n" + saved.checkpoint};
 }
 
 SavedSource from_position(const PositionRow& row) {
-  const Place resume{row.generation, row.offset};
-  SavedSource saved{resume, resume, row.checkpoint};
-  if (!row.checkpoint.starts_with(kReadTo)) return saved;
-  const char* const end = row.checkpoint.data() + row.checkpoint.size();
-  Place read_to;
-  const auto generation = std::from_chars(row.checkpoint.data() + kReadTo.size(), end, read_to.generation);
-  if (generation.ec != std::errc() || generation.ptr == end) return saved;
-  const auto offset = std::from_chars(generation.ptr + 1, end, read_to.offset);
-  if (offset.ec != std::errc() || offset.ptr == end) return saved;
-  saved.read_to = std::max(resume, read_to);
-  saved.checkpoint.assign(offset.ptr + 1, end);
+  SavedSource saved{{row.generation, row.offset}, {}, row.checkpoint};
+  const std::size_t end = row.checkpoint.find('\n');
+  if (!row.checkpoint.starts_with(kRead) || end == std::string::npos) {
+    saved.read.note(saved.resume);
+    return saved;
+  }
+  saved.checkpoint.erase(0, end + 1);
+  const char* at = row.checkpoint.data() + kRead.size();
+  const char* const stop = row.checkpoint.data() + end;
+  while (stop - at > 1) {
+    Place place;
+    const auto generation = std::from_chars(at + 1, stop, place.generation);
+    if (generation.ec != std::errc() || generation.ptr == stop) break;
+    const auto offset = std::from_chars(generation.ptr + 1, stop, place.offset);
+    if (offset.ec != std::errc()) break;
+    saved.read.note(place);
+    at = offset.ptr;
+  }
   return saved;
 }
 
 struct GuardCore::SourceState {
   std::string name;
   std::unique_ptr<GuardPipeline> pipeline;
-  std::optional<Place> saved;  // read_to of the last batch
+  ReadMark saved;  // with the last batch
   std::optional<Place> saved_resume;
   std::optional<Instant> last;
 };
@@ -62,12 +83,8 @@ struct GuardCore::SourceState {
 // An attempt as rules have counted it.
 struct GuardCore::Recent {
   AttemptKey key;
-  IpAddress address;
-  bool has_address = false;
   std::uint32_t rule = 0;
-  std::uint32_t count = 1;
-  Instant at{};
-  std::string account;
+  Attempt attempt;  // what rules count by, of the rest nothing
 };
 
 struct GuardCore::Standing {
@@ -88,8 +105,8 @@ GuardCore::GuardCore(std::shared_ptr<const Config> config, std::shared_ptr<const
 
 GuardCore::~GuardCore() = default;
 
-std::size_t GuardCore::add_source(const std::string& name, const TimeZone& zone, bool trust_network,
-                                  std::optional<Place> read_to, Instant now) {
+std::size_t GuardCore::add_source(const std::string& name, const TimeZone& zone, bool trust_network, ReadMark read,
+                                  Instant now) {
   auto source = std::make_unique<SourceState>();
   SourceState* const state = source.get();
   state->name = name;
@@ -99,7 +116,7 @@ std::size_t GuardCore::add_source(const std::string& name, const TimeZone& zone,
   options.zone = zone;
   options.started = now;
   options.trust_network = trust_network;
-  options.read_to = read_to;
+  options.read = std::move(read);
   state->pipeline = std::make_unique<GuardPipeline>(
       std::move(options), [this, state](Change change, const Attempt& attempt, OpenAttempt& open, bool known) {
         changed(*state, change, attempt, open, known);
@@ -108,8 +125,14 @@ std::size_t GuardCore::add_source(const std::string& name, const TimeZone& zone,
   return sources_.size() - 1;
 }
 
+void GuardCore::begin_at(std::size_t source, Place place) {
+  moved_ = true;
+  sources_[source]->pipeline->begin_at(place);
+}
+
 void GuardCore::take(std::size_t source, const Record& record) {
   SourceState& state = *sources_[source];
+  moved_ = true;
   now_ = record.arrival;
   state.last = record.arrival;
   const auto before = state.pipeline->coverage().alarms();
@@ -198,8 +221,15 @@ void GuardCore::count(const Attempt& attempt, const AttemptKey& key) {
     if (fit != Fit::yes && fit != Fit::feeds) continue;
     total_failed_[i] += attempt.count;
     if (recent_.size() >= kMostRecent) recent_.pop_front();
-    recent_.push_back({key, attempt.address.value_or(IpAddress()), attempt.address.has_value(),
-                       static_cast<std::uint32_t>(i), attempt.count, attempt.window_time, attempt.account});
+    Recent& recent = recent_.emplace_back();
+    recent.key = key;
+    recent.rule = static_cast<std::uint32_t>(i);
+    recent.attempt.address = attempt.address;
+    recent.attempt.account = attempt.account;
+    recent.attempt.host = attempt.host;
+    recent.attempt.service = attempt.service;
+    recent.attempt.count = attempt.count;
+    recent.attempt.window_time = attempt.window_time;
     if (fit == Fit::yes && !rule.look_on) return;
   }
 }
@@ -212,12 +242,14 @@ std::vector<AttemptKey> GuardCore::counted_for(const Verdict& verdict) const {
   std::uint64_t left = verdict.counted;
   const Instant oldest = verdict.at - rule.trigger_window;
   for (auto one = recent_.rbegin(); one != recent_.rend() && left > 0 && keys.size() < kMostKeys; ++one) {
-    if (one->rule != number || one->at <= oldest) continue;
-    if (rule.count_by == Rule::CountBy::account ? one->account != verdict.account
-                                                : !one->has_address || rule.network_of(one->address) != verdict.network)
+    const Attempt& attempt = one->attempt;
+    if (one->rule != number || attempt.window_time <= oldest) continue;
+    if (rule.count_by == Rule::CountBy::account
+            ? attempt.account != verdict.account
+            : !attempt.address || rule.network_of(*attempt.address) != verdict.network)
       continue;
     keys.push_back(one->key);
-    left -= std::min<std::uint64_t>(left, rule.distinct == Rule::Distinct::none ? one->count : 1);
+    left -= std::min<std::uint64_t>(left, rule.distinct == Rule::Distinct::none ? attempt.count : 1);
   }
   std::ranges::reverse(keys);
   return keys;
@@ -256,21 +288,34 @@ void GuardCore::record(const Verdict& verdict, const AttemptKey& cause) {
   batch_.verdicts.push_back(std::move(row));
 }
 
-// An attempt that never was can have shut nobody out.
+// An attempt that never was can have shut nobody out: the blocks that rest on it end, and what else they rest on counts
+// again.
 void GuardCore::take_back(const AttemptKey& key, Instant at) {
-  for (auto one = standing_.begin(); one != standing_.end();) {
-    if (std::ranges::find(one->row.attempts, key) == one->row.attempts.end()) {
-      ++one;
-      continue;
+  const auto counted_here = [&key](const Standing& one) {
+    return std::ranges::find(one.row.attempts, key) != one.row.attempts.end();
+  };
+  for (const Standing& one : standing_) {
+    if (!counted_here(one)) continue;
+    const Rule& rule = config_->rules[one.rule];
+    engine_.lift(rule, cause_of(one.row));
+    for (const Recent& recent : recent_) {
+      if (recent.rule == one.rule && std::ranges::find(one.row.attempts, recent.key) != one.row.attempts.end())
+        engine_.count_again(rule, recent.attempt);
     }
-    VerdictRow end = one->row;
+    VerdictRow end = one.row;
     end.cause = key;
-    end.until = std::max(at, end.at);
+    end.until = end.at;
     log_(Priority::notice, fmt::format("would end the block of {}: a try that it rests on was none (rule \"{}\")",
-                                       end.network->to_string(), end.rule));
+                                       end.network->to_string(), rule.name));
     batch_.verdicts.push_back(std::move(end));
-    one = standing_.erase(one);
   }
+  std::erase_if(standing_, counted_here);
+  std::erase_if(recent_, [&](const Recent& recent) {
+    if (recent.key != key || recent.attempt.window_time != at) return false;
+    engine_.take_back(config_->rules[recent.rule], recent.attempt);
+    total_failed_[recent.rule] -= std::min<std::uint64_t>(total_failed_[recent.rule], recent.attempt.count);
+    return true;
+  });
 }
 
 std::chrono::seconds GuardCore::memory() const {
@@ -281,6 +326,44 @@ std::chrono::seconds GuardCore::memory() const {
 
 void GuardCore::restore(const std::vector<StoredAttempt>& attempts, const std::vector<StoredVerdict>& verdicts,
                         Instant now) {
+  // the blocks by their cause, without those that were taken back
+  using Block = std::tuple<std::string, IpNetwork, std::string, std::string, Instant>;
+  const auto block_of = [](const VerdictRow& row) {
+    return Block(row.rule, *row.network, row.service, row.host, row.at);
+  };
+  std::set<Block> ended;
+  for (const StoredVerdict& row : verdicts) {
+    if (row.kind == VerdictKind::block && row.network && row.until <= row.at) ended.insert(block_of(row));
+  }
+  std::multimap<AttemptKey, std::pair<const VerdictRow*, std::uint32_t>> blocks;
+  for (const StoredVerdict& row : verdicts) {
+    const auto rule = std::ranges::find(config_->rules, row.rule, &Rule::name);
+    if (row.kind != VerdictKind::block || !row.network || !row.until || rule == config_->rules.end() ||
+        rule->action != Rule::Action::block || rule->count_by == Rule::CountBy::account ||
+        ended.contains(block_of(row)))
+      continue;
+    blocks.emplace(row.cause, std::pair(&row, static_cast<std::uint32_t>(rule - config_->rules.begin())));
+  }
+  std::vector<std::pair<Instant, AttemptKey>> before;  // caused by attempts older than those given
+  {
+    std::set<AttemptKey> given;
+    for (const StoredAttempt& row : attempts) given.insert(row.key);
+    for (const auto& [cause, block] : blocks) {
+      if (!given.contains(cause)) before.emplace_back(block.first->at, cause);
+    }
+  }
+  const auto stand = [&](const AttemptKey& cause) {
+    const auto [begin, end] = blocks.equal_range(cause);
+    for (auto block = begin; block != end; ++block) {
+      const auto& [row, rule] = block->second;
+      engine_.restore(config_->rules[rule], cause_of(*row), *row->until);
+      if (*row->until > now) standing_.push_back({*row, rule});
+    }
+    blocks.erase(begin, end);
+  };
+  std::ranges::sort(before);
+  for (const auto& [at, cause] : before) stand(cause);
+
   Attempt attempt;
   for (const StoredAttempt& row : attempts) {
     if (row.withdrawn || row.extra == kUnsure) continue;
@@ -290,22 +373,20 @@ void GuardCore::restore(const std::vector<StoredAttempt>& attempts, const std::v
     attempt.count = row.count;
     attempt.has_account = row.account.has_value();
     attempt.account = row.account.value_or(std::string());
-    attempt.service = row.service;
-    attempt.detector = row.detector;
-    attempt.origin = row.origin;
+    attempt.service = name(row.service);
+    attempt.detector = name(row.detector);
+    attempt.origin = name(row.origin);
     attempt.extra = row.extra;
     attempt.host = row.host;
     attempt.time = row.time;
     attempt.window_time = row.window_time;
     count(attempt, row.key);
+    verdicts_.clear();
     engine_.judge(attempt, verdicts_);
-    verdicts_.clear();  // they stand in the ledger
-  }
-  for (const StoredVerdict& row : verdicts) {
-    if (row.kind != VerdictKind::block || !row.until || *row.until <= now) continue;
-    const auto rule = std::ranges::find(config_->rules, row.rule, &Rule::name);
-    if (rule == config_->rules.end()) continue;
-    standing_.push_back({row, static_cast<std::uint32_t>(rule - config_->rules.begin())});
+    for (const Verdict& verdict : verdicts_) {  // what was not said then does not hold now
+      if (verdict.kind == Verdict::Kind::block) engine_.lift(*verdict.rule, attempt);
+    }
+    stand(row.key);
   }
   std::ranges::fill(total_failed_, 0);
 }
@@ -340,7 +421,8 @@ GuardStatus GuardCore::status(Instant now) const {
     one.total_failed = total_failed_[i];
     one.total_verdicts = total_verdicts_[i];
     for (const Recent& recent : recent_) {
-      if (recent.rule == i && recent.at > now - rule.trigger_window) one.currently_failed += recent.count;
+      if (recent.rule == i && recent.attempt.window_time > now - rule.trigger_window)
+        one.currently_failed += recent.attempt.count;
     }
     for (auto block = standing_.rbegin(); block != standing_.rend(); ++block) {
       if (block->rule != i || *block->row.until <= now) continue;
@@ -355,15 +437,15 @@ GuardStatus GuardCore::status(Instant now) const {
 Batch GuardCore::cut_batch(Instant now, const Checkpoint& checkpoint) {
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     SourceState& source = *sources_[i];
-    const auto read_to = source.pipeline->read_to();
+    const ReadMark& read = source.pipeline->read();
     const auto resume = source.pipeline->resume_at();
-    if (!read_to || (source.saved == read_to && source.saved_resume == resume)) continue;
-    batch_.positions.push_back(to_position(source.name, {*resume, *read_to, checkpoint(i, *resume)}));
-    source.saved = read_to;
+    if (!resume || (source.saved == read && source.saved_resume == resume)) continue;
+    batch_.positions.push_back(to_position(source.name, {*resume, read, checkpoint(i, *resume)}));
+    source.saved = read;
     source.saved_resume = resume;
   }
   ++batch_number_;
-  news_ = false;
+  moved_ = false;
   batch_.recorded = now;
   return std::exchange(batch_, Batch());
 }

@@ -10,6 +10,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,7 @@ using LogSink = std::function<void(Priority, const std::string&)>;
 /// What of a saved position is the guard's own: up to where lines were read. The rest is the source's.
 struct SavedSource {
   Place resume;
-  Place read_to;
+  ReadMark read;
   std::string checkpoint;
 };
 [[nodiscard]] PositionRow to_position(const std::string& source, const SavedSource& saved);
@@ -48,16 +49,17 @@ class GuardCore {
   GuardCore(const GuardCore&) = delete;
   GuardCore& operator=(const GuardCore&) = delete;
 
-  /// Gives the source's number, from 0. `read_to`: lines before it were read before a restart.
-  std::size_t add_source(const std::string& name, const TimeZone& zone, bool trust_network,
-                         std::optional<Place> read_to, Instant now);
+  /// Gives the source's number, from 0. `read`: what was read before a restart.
+  std::size_t add_source(const std::string& name, const TimeZone& zone, bool trust_network, ReadMark read, Instant now);
 
   /// Brings the rules to what they knew: attempts and verdicts of the ledger, in the order in which they were recorded.
   /// To be called before the first record.
   void restore(const std::vector<StoredAttempt>& attempts, const std::vector<StoredVerdict>& verdicts, Instant now);
-  /// How far back restore() wants attempts: the longest window of a rule.
+  /// How far back restore() wants attempts, counted from the last recorded: the longest window of a rule.
   [[nodiscard]] std::chrono::seconds memory() const;
 
+  /// Where a source that nothing is saved of begins.
+  void begin_at(std::size_t source, Place place);
   void take(std::size_t source, const Record& record);
   /// Once a second or so: closes what was silent for long.
   void pass(Instant now);
@@ -65,7 +67,7 @@ class GuardCore {
   /// Rows that wait to be written.
   [[nodiscard]] std::size_t waiting() const { return batch_.attempts.size() + batch_.verdicts.size(); }
   /// Whether anything is to be written, be it a place alone.
-  [[nodiscard]] bool has_news() const { return news_ || waiting() > 0; }
+  [[nodiscard]] bool has_news() const { return moved_ || waiting() > 0; }
   /// What is to be written in one transaction: all changes since the last call and how far the sources are read.
   [[nodiscard]] Batch cut_batch(Instant now, const Checkpoint& checkpoint);
 
@@ -81,6 +83,7 @@ class GuardCore {
   void judge(const SourceState& source, const Attempt& attempt, OpenAttempt& open);
   void count(const Attempt& attempt, const AttemptKey& key);
   void record(const Verdict& verdict, const AttemptKey& cause);
+  std::string_view name(const std::string& text) { return *names_.insert(text).first; }
   [[nodiscard]] std::vector<AttemptKey> counted_for(const Verdict& verdict) const;
   void take_back(const AttemptKey& key, Instant at);
 
@@ -92,8 +95,9 @@ class GuardCore {
   std::vector<std::unique_ptr<SourceState>> sources_;
   Batch batch_;
   std::uint64_t batch_number_ = 1;
-  bool news_ = false;
+  bool moved_ = false;  // a source has been read further
   Instant now_{};
+  std::set<std::string> names_;    // services and the like of restored attempts
   std::deque<Recent> recent_;      // attempts that rules have counted, as they were judged
   std::deque<Standing> standing_;  // blocks that are not over
   std::vector<std::uint64_t> total_failed_;

@@ -40,16 +40,16 @@ struct Watch {
   void start(Instant now) {
     core = std::make_unique<GuardCore>(
         config, testing_guard::detectors(), [this](Priority, const std::string& text) { said.push_back(text); }, now);
-    std::optional<Place> read_to;
+    ReadMark read;
     if (const auto row = ledger.positions.find(kSource); row != ledger.positions.end()) {
       const SavedSource saved = from_position(row->second);
       EXPECT_EQ(saved.checkpoint, "checkpoint");
       feed.rewind(saved.resume);
-      read_to = saved.read_to;
+      read = saved.read;
     } else {
       feed.rewind({1, 0});
     }
-    core->add_source(kSource, TimeZone(), false, read_to, now);
+    core->add_source(kSource, TimeZone(), false, read, now);
     core->restore(ledger.recent(), ledger.said(), now);
   }
   void give(std::size_t count, Instant arrival) {
@@ -180,14 +180,17 @@ TEST(GuardCore, RestartsChangeNothing) {
 }
 
 TEST(GuardCore, PositionsAreReadBackAsTheyWereWritten) {
-  const SavedSource saved{{3, 100}, {4, 200}, "inode 7\nfingerprint"};
-  const SavedSource back = from_position(to_position("file:/x", saved));
-  EXPECT_EQ(back.resume, saved.resume);
-  EXPECT_EQ(back.read_to, saved.read_to);
-  EXPECT_EQ(back.checkpoint, saved.checkpoint);
-  for (const char* other : {"", "inode 7", "read_to ", "read_to 4", "read_to x y\n"}) {
+  SavedSource saved{{3, 100}, {}, "inode 7\nfingerprint"};
+  for (int generations = 0; generations < 4; ++generations) {
+    if (generations > 0) saved.read.note({2U + static_cast<unsigned>(generations), 200});
+    const SavedSource back = from_position(to_position("file:/x", saved));
+    EXPECT_EQ(back.resume, saved.resume);
+    EXPECT_EQ(back.read, saved.read);
+    EXPECT_EQ(back.checkpoint, saved.checkpoint);
+  }
+  for (const char* other : {"", "inode 7", "read", "read 4:"}) {  // not of this version: read up to its place
     const SavedSource foreign = from_position({"file:/x", 3, 100, other});
-    EXPECT_EQ(foreign.read_to, (Place{3, 100})) << other;
+    EXPECT_EQ(foreign.read.places(), std::vector<Place>({{3, 100}})) << other;
     EXPECT_EQ(foreign.checkpoint, other);
   }
 }

@@ -27,13 +27,30 @@ std::uint64_t pack(Place place) {
 
 Place unpack(std::uint64_t packed) { return {packed >> kOffsetBits, packed & kMostOffset}; }
 
+void ReadMark::note(Place place) {
+  auto at = std::ranges::lower_bound(places_, place.generation, {}, &Place::generation);
+  if (at != places_.end() && at->generation == place.generation) {
+    at->offset = std::max(at->offset, place.offset);
+    return;
+  }
+  places_.insert(at, place);
+  if (places_.size() > kMostGenerations) places_.erase(places_.begin());
+}
+
+bool ReadMark::covers(Place place) const {
+  if (places_.empty() || place.generation < places_.front().generation) return !places_.empty();
+  const auto at = std::ranges::find(places_, place.generation, &Place::generation);
+  return at != places_.end() && place.offset < at->offset;
+}
+
 GuardPipeline::GuardPipeline(PipelineOptions options, Sink sink)
     : options_(std::move(options)),
       sink_(std::move(sink)),
       recognizer_(*options_.detectors, options_.recognizer),
       clock_(options_.zone, std::nullopt, options_.started),
       coverage_(*options_.detectors, options_.recognizer),
-      folder_([this](Change change, Attempt& attempt) { changed(change, attempt); }) {}
+      folder_([this](Change change, Attempt& attempt) { changed(change, attempt); }),
+      read_(options_.read) {}
 
 // The time that windows go by. It never falls, except that one line far ahead of the lines around it, as only a source
 // that is caught up can have it, is taken back with the next.
@@ -61,6 +78,11 @@ Instant GuardPipeline::window_time(const Record& record, std::optional<Instant> 
   return *window_;
 }
 
+void GuardPipeline::begin_at(Place place) {
+  at_ = std::max(place, at_.value_or(place));
+  read_.note(place);
+}
+
 bool GuardPipeline::take(const Record& record) {
   Header header;
   if (record.has_header) {
@@ -79,7 +101,7 @@ bool GuardPipeline::take(const Record& record) {
     finding_.fields.has_address = false;
     finding_.fields.port = 0;
   }
-  const bool known = options_.read_to && record.place < *options_.read_to;
+  const bool known = options_.read.covers(record.place);
   const bool news = coverage_.note(header, finding_, record.line, record.arrival) && !known;
   const std::optional<Instant> stamp = record.stamp ? record.stamp : clock_.time_of(header);
   const Instant window = window_time(record, stamp);
@@ -102,14 +124,13 @@ bool GuardPipeline::take(const Record& record) {
       folder_.add(header, finding_, stamp, line_number_);
     }
   }
-  at_ = record.next;
-  read_to_ = std::max(record.next, options_.read_to.value_or(record.next));
+  begin_at(record.next);
   return news;
 }
 
 void GuardPipeline::pass(Instant now) {
   if (!last_stamp_) return;
-  line_known_ = options_.read_to && *at_ < *options_.read_to;
+  line_known_ = options_.read.covers(*at_);  // still behind where it was then
   // as much time has gone by for the stamps as for the clock
   folder_.pass(*last_stamp_ + std::max(now - last_arrival_, Instant::duration::zero()));
 }

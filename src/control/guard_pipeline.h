@@ -2,8 +2,8 @@
 // place that survives a restart), its time (design: min(log time, arrival), what is implausible does not count) and its
 // trust; and it is known from where reading has to go on after a restart. Nothing is judged or written here.
 //
-// After a restart reading goes on at the oldest line of a connection that was open, so some lines are read twice. Those
-// before `read_to` were recorded and judged then; they only bring the folder back to what it knew, and are told of as `known`.
+// After a restart reading goes on at the oldest line of a connection that was open, so some lines are read twice. What
+// they tell of was recorded and judged then; they only bring the folder back to what it knew, and are told of as `known`.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,23 @@ namespace tipstaff {
 [[nodiscard]] std::uint64_t pack(Place place);
 [[nodiscard]] Place unpack(std::uint64_t packed);
 
+/// What of a source was read: of its last generations each, up to where. A file that was rotated away may still be written
+/// to, so its lines can come after those of its successor.
+class ReadMark {
+ public:
+  static constexpr std::size_t kMostGenerations = 8;
+  /// Everything of this generation before `place` was read.
+  void note(Place place);
+  /// Whether the line that begins at `place` was read.
+  [[nodiscard]] bool covers(Place place) const;
+  /// One for each generation, rising; empty: nothing was read.
+  [[nodiscard]] const std::vector<Place>& places() const { return places_; }
+  bool operator==(const ReadMark&) const = default;
+
+ private:
+  std::vector<Place> places_;
+};
+
 /// What is kept of an attempt while lines may change it.
 struct OpenAttempt {
   std::uint32_t version = 0;     ///< changes so far
@@ -41,10 +58,10 @@ struct OpenAttempt {
 struct PipelineOptions {
   const DetectorSet* detectors = nullptr;  ///< must outlive the pipeline
   RecognizerOptions recognizer;
-  TimeZone zone;                 ///< of stamps without one
-  Instant started{};             ///< now
-  bool trust_network = false;    ///< records that anybody could have sent count like others
-  std::optional<Place> read_to;  ///< lines before it were read before the restart
+  TimeZone zone;               ///< of stamps without one
+  Instant started{};           ///< now
+  bool trust_network = false;  ///< records that anybody could have sent count like others
+  ReadMark read;               ///< what was read before the restart
 };
 
 class GuardPipeline {
@@ -62,6 +79,8 @@ class GuardPipeline {
   GuardPipeline(const GuardPipeline&) = delete;
   GuardPipeline& operator=(const GuardPipeline&) = delete;
 
+  /// Before the first record: reading begins here, so that a restart before that record does too.
+  void begin_at(Place place);
   /// One record. True: a coverage alarm began or ended.
   bool take(const Record& record);
   /// Time goes by without a line: closes what was silent for long enough.
@@ -69,7 +88,7 @@ class GuardPipeline {
 
   /// Where reading has to go on after a restart, and what was read; none before the first record.
   [[nodiscard]] std::optional<Place> resume_at() const;
-  [[nodiscard]] std::optional<Place> read_to() const { return read_to_; }
+  [[nodiscard]] const ReadMark& read() const { return read_; }
 
   [[nodiscard]] const Coverage& coverage() const { return coverage_; }
   [[nodiscard]] const Times& times() const { return times_; }
@@ -100,7 +119,7 @@ class GuardPipeline {
   bool line_unsure_ = false;
 
   std::optional<Place> at_;             // behind the last record
-  std::optional<Place> read_to_;        // the same, but never before what was read before the restart
+  ReadMark read_;                       // what was read, also before the restart
   std::optional<Instant> window_;       // of the line before
   std::optional<Instant> before_jump_;  // the window time before it rose by more than an hour with one line
   std::optional<Instant> last_stamp_;

@@ -18,11 +18,11 @@ std::string ssh(std::string_view stamp, int pid, std::string_view message) {
 }
 constexpr const char* kFailed = "Failed password for root from 192.0.2.1 port 40022 ssh2";
 
-PipelineOptions options(std::optional<Place> read_to = std::nullopt) {
+PipelineOptions options(ReadMark read = {}) {
   PipelineOptions all;
   all.detectors = testing_guard::detectors().get();
   all.started = instant("2026-11-25T08:00:00Z");
-  all.read_to = read_to;
+  all.read = std::move(read);
   return all;
 }
 
@@ -140,10 +140,10 @@ TEST(GuardPipeline, AnAttemptIsKnownByTheLineThatMadeIt) {
   feed.give(3, instant("2026-11-25T08:00:00Z"), false, [&](const Record& record) { pipeline.take(record); });
   EXPECT_EQ(told, (Texts{"0 1/0 v0 " + first, "1 1/0 v1 " + first + "|" + second}));
   EXPECT_EQ(pipeline.resume_at(), (Place{1, 0}));
-  EXPECT_EQ(pipeline.read_to(), (Place{1, feed.offset}));
+  EXPECT_EQ(pipeline.read().places(), std::vector<Place>({{1, feed.offset}}));
   pipeline.pass(instant("2026-11-25T08:30:00Z"));
   EXPECT_EQ(told.size(), 3U) << "closed by the silence";
-  EXPECT_EQ(pipeline.resume_at(), pipeline.read_to());
+  EXPECT_EQ(pipeline.resume_at(), (Place{1, feed.offset}));
 }
 
 TEST(GuardPipeline, RawLinesAreBounded) {
@@ -193,16 +193,33 @@ TEST(GuardPipeline, LinesReadBeforeTheRestartOnlyBringBackWhatWasKnown) {
       ssh("2026-11-25T07:59:12Z", 17, "Failed password for invalid user oracle from 192.0.2.1 port 1 ssh2")};
   Feed feed{lines};
   Texts told;
-  const Place read_to{1, lines[0].size() + lines[1].size() + 2};
-  GuardPipeline pipeline(options(read_to), [&](Change change, const Attempt& attempt, OpenAttempt& open, bool known) {
+  ReadMark read;
+  read.note({1, lines[0].size() + lines[1].size() + 2});
+  GuardPipeline pipeline(options(read), [&](Change change, const Attempt& attempt, OpenAttempt& open, bool known) {
     told.push_back(fmt::format("{}{} {} v{}", known ? "known " : "", static_cast<int>(change),
                                unpack(attempt.line).offset, open.version));
   });
   feed.give(1, instant("2026-11-25T08:00:00Z"), true, [&](const Record& record) { pipeline.take(record); });
-  EXPECT_EQ(pipeline.read_to(), read_to) << "a further restart before the end of what was read knows it too";
+  EXPECT_EQ(pipeline.read(), read) << "a further restart before the end of what was read knows it too";
   feed.give(2, instant("2026-11-25T08:00:00Z"), true, [&](const Record& record) { pipeline.take(record); });
   EXPECT_EQ(told, (Texts{"known 0 0 v0", fmt::format("known 0 {} v0", lines[0].size() + 1), "1 0 v1"}));
-  EXPECT_EQ(pipeline.read_to(), (Place{1, feed.offset}));
+  EXPECT_EQ(pipeline.read().places(), std::vector<Place>({{1, feed.offset}}));
+}
+
+TEST(GuardPipeline, WhatWasReadIsKnownForEachGeneration) {
+  ReadMark read;
+  EXPECT_FALSE(read.covers({0, 0}));
+  for (const Place place : {Place{3, 500}, Place{4, 200}, Place{3, 600}, Place{4, 100}}) read.note(place);
+  EXPECT_EQ(read.places(), std::vector<Place>({{3, 600}, {4, 200}}));
+  struct {
+    Place place;
+    bool covered;
+  } const cases[] = {{{2, 9'999}, true}, {{3, 599}, true},  {{3, 600}, false},  // a late line of the rotated file
+                     {{4, 199}, true},   {{4, 200}, false}, {{5, 0}, false}};
+  for (const auto& one : cases)
+    EXPECT_EQ(read.covers(one.place), one.covered) << one.place.generation << one.place.offset;
+  for (unsigned i = 10; i < 30; ++i) read.note({i, 1});
+  EXPECT_EQ(read.places().size(), ReadMark::kMostGenerations);
 }
 
 }  // namespace

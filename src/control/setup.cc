@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 #include "base/text.h"
 #include "lookup/own_addresses.h"
@@ -12,14 +14,35 @@ namespace {
 
 constexpr const char* kDetectorFolder = "/etc/tipstaff/detectors.d";
 
-}  // namespace
-
-Result<DetectorSet> setup_detectors(const std::vector<std::string>& paths, Examples examples) {
+std::vector<std::string> detector_paths(const std::vector<std::string>& paths) {
   std::vector<std::string> all;
   std::error_code error;
   if (std::filesystem::is_directory(kDetectorFolder, error)) all.emplace_back(kDetectorFolder);
   all.insert(all.end(), paths.begin(), paths.end());
-  return load_detectors(all, examples);
+  return all;
+}
+
+// The detector files of the administrator, each by itself.
+std::vector<std::string> detector_files(const std::vector<std::string>& paths) {
+  std::vector<std::string> files;
+  for (const std::string& path : detector_paths(paths)) {
+    std::vector<std::string> of_folder;
+    std::error_code error;
+    for (std::filesystem::directory_iterator at(path, error); !error && at != std::filesystem::directory_iterator();
+         at.increment(error)) {
+      if (at->path().extension() == ".toml") of_folder.push_back(at->path().string());
+    }
+    if (error) of_folder = {path};  // no folder, so a file
+    std::ranges::sort(of_folder);
+    std::ranges::move(of_folder, std::back_inserter(files));
+  }
+  return files;
+}
+
+}  // namespace
+
+Result<DetectorSet> setup_detectors(const std::vector<std::string>& paths, Examples examples) {
+  return load_detectors(detector_paths(paths), examples);
 }
 
 Result<std::shared_ptr<const Config>> setup_config(const std::string& rules_file) {
@@ -32,6 +55,32 @@ Result<std::shared_ptr<const Config>> setup_config(const std::string& rules_file
     return fail(ErrorKind::invalid, std::move(problems));
   }
   return std::make_shared<const Config>(std::move(*config));
+}
+
+Result<GuardSetup> setup_guard(const std::string& config_file, const std::vector<std::string>& detectors) {
+  GuardSetup setup;
+  std::error_code error;
+  if (!config_file.empty() && !std::filesystem::exists(config_file, error))
+    return fail(ErrorKind::not_found, "there is no such configuration file", config_file);
+  PartialConfig config = load_layers_partly({.own_addresses = own_addresses(), .file = config_file});
+  for (const Error& problem : config.errors) setup.problems.push_back(problem.message());
+  setup.config = std::make_shared<const Config>(std::move(config.config));
+
+  auto all = setup_detectors(detectors, Examples::drop);
+  if (!all) {  // those that can be read beside the shipped ones, one file at a time
+    std::vector<std::string> good;
+    for (const std::string& file : detector_files(detectors)) {
+      good.push_back(file);
+      if (const auto tried = load_detectors(good, Examples::drop); !tried) {
+        setup.problems.push_back(tried.error().message());
+        good.pop_back();
+      }
+    }
+    all = load_detectors(good, Examples::drop);
+  }
+  if (!all) return std::unexpected(all.error());
+  setup.detectors = std::make_shared<const DetectorSet>(std::move(*all));
+  return setup;
 }
 
 std::set<std::string> settings_in_force(const Config& config) {

@@ -20,6 +20,17 @@ namespace tipstaff {
 /// The rules of the layers with this machine's addresses exempt; with a file, the file alone.
 [[nodiscard]] Result<std::shared_ptr<const Config>> setup_config(const std::string& rules_file);
 
+/// What the guard begins with. An error in its files must not leave the machine unwatched, so what is wrong is left out,
+/// with a sentence for each.
+struct GuardSetup {
+  std::shared_ptr<const Config> config;
+  std::shared_ptr<const DetectorSet> detectors;
+  std::vector<std::string> problems;
+};
+/// `config_file` stands in the place of the files of /etc/tipstaff; empty: these. Errors: the shipped detectors or rules
+/// cannot be read, or `config_file` is not there.
+[[nodiscard]] Result<GuardSetup> setup_guard(const std::string& config_file, const std::vector<std::string>& detectors);
+
 /// Names of the settings that detectors may ask for and that are on.
 [[nodiscard]] std::set<std::string> settings_in_force(const Config& config);
 

@@ -49,12 +49,17 @@ class Loader {
     SectionReader reader(*file, "", name, errors_);
     check_version(reader, name, needs_version);
     read_settings(reader, name);
+    read_guard_settings(reader, name, errors_, guard_);
     read_rules(reader, name);
     sort_from(before);
   }
 
   LoadedConfig finish(const std::vector<IpNetwork>& own_addresses) {
     if (!errors_.empty()) return std::unexpected(std::move(errors_));
+    return finish_partly(own_addresses).config;
+  }
+
+  PartialConfig finish_partly(const std::vector<IpNetwork>& own_addresses) {
     Config config;
     for (Slot& slot : slots_) {
       if (slot.enabled) config.rules.push_back(std::move(slot.rule));
@@ -62,8 +67,9 @@ class Loader {
     for (const IpNetwork& own : own_addresses) allowed_.push_back({own, "this machine's own address"});
     config.exempt = Exemptions(std::move(allowed_));
     config.settings = settings_;
+    config.guard = std::move(guard_);
     config.files = std::move(files_);
-    return config;
+    return {std::move(config), std::move(errors_)};
   }
 
   void report(Error error) { errors_.push_back(std::move(error)); }
@@ -179,6 +185,7 @@ class Loader {
   std::optional<std::size_t> last_shipped_;
   std::vector<Exemption> allowed_;
   Settings settings_;
+  GuardSettings guard_;
   std::vector<std::string> files_;
   ConfigErrors errors_;
 };
@@ -206,13 +213,23 @@ std::vector<std::string> layer_files(const std::string& directory, Loader& loade
   return files;
 }
 
-}  // namespace
-
-LoadedConfig load_layers(const LayerOptions& options) {
+Loader read_layers(const LayerOptions& options) {
   Loader loader;
   loader.read_shipped();
-  for (const std::string& file : layer_files(options.directory, loader)) loader.read_file(file, true);
-  return loader.finish(options.own_addresses);
+  if (!options.file.empty()) {
+    loader.read_file(options.file, true);
+  } else {
+    for (const std::string& file : layer_files(options.directory, loader)) loader.read_file(file, true);
+  }
+  return loader;
+}
+
+}  // namespace
+
+LoadedConfig load_layers(const LayerOptions& options) { return read_layers(options).finish(options.own_addresses); }
+
+PartialConfig load_layers_partly(const LayerOptions& options) {
+  return read_layers(options).finish_partly(options.own_addresses);
 }
 
 LoadedConfig load_rules_file(const std::string& path) {

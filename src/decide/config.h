@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "decide/exemptions.h"
+#include "decide/guard_settings.h"
 #include "decide/rules.h"
 
 namespace tipstaff {
@@ -28,6 +29,7 @@ struct Config {
   std::vector<Rule> rules;  ///< in the order in which they look at an attempt
   Exemptions exempt;        ///< allowlist and own addresses
   Settings settings;
+  GuardSettings guard;
   std::vector<std::string> files;  ///< what it was read from, in that order
 };
 
@@ -36,12 +38,21 @@ using LoadedConfig = std::expected<Config, ConfigErrors>;
 
 /// Where the layers lie and what is exempt beside them.
 struct LayerOptions {
-  std::string directory = "/etc/tipstaff";  ///< holds tipstaff.toml and conf.d/*.toml; each may be missing
-  std::vector<IpNetwork> own_addresses;     ///< this machine's
+  std::string directory = "/etc/tipstaff";    ///< holds tipstaff.toml and conf.d/*.toml; each may be missing
+  std::vector<IpNetwork> own_addresses = {};  ///< this machine's
+  std::string file = {};                      ///< if given, read instead of those of `directory`
 };
 
 /// Shipped defaults, then tipstaff.toml, then conf.d/*.toml by name. Each file must say `version = 1`.
 [[nodiscard]] LoadedConfig load_layers(const LayerOptions& options);
+
+/// What is right of the layers, and all that is not: a rule or setting with an error is left out, a file that cannot be
+/// read at all as a whole. For a start that must not end with nothing guarded.
+struct PartialConfig {
+  Config config;
+  ConfigErrors errors;
+};
+[[nodiscard]] PartialConfig load_layers_partly(const LayerOptions& options);
 
 /// The file alone: no shipped rule or setting, no own addresses. `version` may be missing.
 [[nodiscard]] LoadedConfig load_rules_file(const std::string& path);

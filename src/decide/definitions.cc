@@ -47,6 +47,10 @@ constexpr std::array kKeys = {
     other("", "detect", KeyType::table, "", "What counts as a failure."),
     other("", "limits", KeyType::table, "", "Bounds on memory."),
     other("", "protect", KeyType::table, "", "Protection of those who log in here."),
+    other("", "sources", KeyType::table, "found by itself", "What the guard reads."),
+    other("", "source", KeyType::tables, "none", "Files with settings of their own, as `[[source]]`."),
+    other("", "ledger", KeyType::table, "", "Where the guard records, and how long it is kept."),
+    other("", "control", KeyType::table, "", "Where the guard answers."),
 
     text("rule", "name", "required", "Name of the rule, as it stands in alerts and reports. Unique."),
     other("rule", "enabled", KeyType::flag, "true",
@@ -90,6 +94,36 @@ constexpr std::array kKeys = {
           "Keys kept per rule; beyond it the one that would be forgotten first goes, and is counted."),
     duration("protect", "recent_success", "", 0, "0 (off); shipped: 7d",
              "How long a success protects its own account at its own address from being counted; see below."),
+
+    other("sources", "files", KeyType::texts, "none",
+          "Log files to follow: absolute paths, `*` and `?` for parts of names. Those of all layers add up."),
+    other("sources", "journal", KeyType::flag, "false", "Follow this machine's journal."),
+    text("sources", "journal_folder", "none", "Follow the journal files of this folder."),
+    other(
+        "sources", "syslog", KeyType::texts, "none",
+        "Where to receive syslog: `unix:/run/tipstaff/log`, `udp:127.0.0.1:514`, `tcp:[::1]:601`, `tls:0.0.0.0:6514`."),
+    text("sources", "syslog_certificate", "none", "Certificate of `tls:` listeners, a PEM file with its chain."),
+    text("sources", "syslog_key", "none", "Its private key, a PEM file."),
+    text("sources", "syslog_clients", "none",
+         "Certificates (PEM) of the authorities that must have signed a sender's; without it senders show none."),
+    other("sources", "trust_udp", KeyType::flag, "false",
+          "Count what comes by UDP. Anybody who can send a packet can then have any address blocked."),
+    other("sources", "from_start", KeyType::flag, "false",
+          "Also read what stands in a log when it is seen for the first time."),
+    text("sources", "timezone", "this machine's",
+         "Zone of stamps that have none: `UTC`, `+02:00`, `Europe/Stockholm`."),
+
+    other("source", "files", KeyType::texts, "required", "As in `[sources]`."),
+    other("source", "from_start", KeyType::flag, "as in `[sources]`", "As in `[sources]`, for these files."),
+    text("source", "timezone", "as in `[sources]`", "Zone of these files' stamps that have none."),
+
+    text("ledger", "directory", "/var/lib/tipstaff", "Folder of the ledger; the guard must be allowed to write there."),
+    duration("ledger", "keep_failures", "", 0, "for ever",
+             "How long failures and probes are kept, counted from recording; `\"0\"`: for ever."),
+    duration("ledger", "keep_successes", "", 0, "180d", "The same for successes, which are the innocents' data."),
+
+    text("control", "socket", "/run/tipstaff/control.sock",
+         "Unix socket on which the guard answers `tipstaff status`; its group may ask."),
 };
 
 }  // namespace

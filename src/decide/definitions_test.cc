@@ -14,7 +14,8 @@ TEST(Definitions, TheManualHasTheSameTables) {
   std::ifstream stream(TIPSTAFF_SOURCE_DIR "/docs/formats/rules.md");
   const std::string manual(std::istreambuf_iterator<char>(stream), {});
   ASSERT_FALSE(manual.empty());
-  for (const std::string_view section : {"", "rule", "rule.match", "allowlist", "detect", "limits", "protect"}) {
+  for (const std::string_view section : {"", "rule", "rule.match", "allowlist", "detect", "limits", "protect",
+                                         "sources", "source", "ledger", "control"}) {
     const std::string table = key_table(section);
     EXPECT_NE(manual.find(table), std::string::npos)
         << "docs/formats/rules.md lacks this table of [" << section << "]:\n"

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 
 namespace tipstaff {
 namespace {
@@ -91,6 +92,17 @@ RuleEngine::Shape RuleEngine::shape_of(const Rule& rule) {
   return {prefix ? rule.ipv4_prefix : 32, prefix ? rule.ipv6_prefix : 128, rule.scope};
 }
 
+TableKey RuleEngine::key_of(const Rule& rule, Facts& facts) {
+  return rule.count_by == Rule::CountBy::account ? facts.account_key(rule.scope) : facts.key(shape_of(rule));
+}
+
+// What a rule with `distinct` tells apart.
+std::uint32_t RuleEngine::value_of(const Rule& rule, Facts& facts) {
+  return static_cast<std::uint32_t>(rule.distinct == Rule::Distinct::account   ? facts.account()
+                                    : rule.distinct == Rule::Distinct::address ? hash_of(*facts.attempt.address)
+                                                                               : 0);
+}
+
 bool RuleEngine::is_shut(Facts& facts) const {
   if (!facts.attempt.address || blocks_.size() == 0) return false;
   return std::ranges::any_of(shapes_, [this, &facts](const Shape& shape) {
@@ -160,16 +172,12 @@ bool RuleEngine::fill(std::size_t index, bool feeds, Facts& facts, std::vector<V
   const Attempt& attempt = facts.attempt;
   const bool blocks = rule.action == Rule::Action::block;
   if (blocks && is_forgiven(rule, facts)) return false;
-  const TableKey key =
-      rule.count_by == Rule::CountBy::account ? facts.account_key(rule.scope) : facts.key(shape_of(rule));
+  const TableKey key = key_of(rule, facts);
   const bool waits = rule.after_failures > 0;
   const std::uint32_t handle = waits && !feeds ? window.find(key) : window.take(key, facts.now);
   if (handle == KeyedTable<int>::kNone) return false;
   if (!waits || feeds) {
-    const std::uint64_t value = rule.distinct == Rule::Distinct::account   ? facts.account()
-                                : rule.distinct == Rule::Distinct::address ? hash_of(*attempt.address)
-                                                                           : 0;
-    window.add(handle, facts.now, attempt.count, static_cast<std::uint32_t>(value));
+    window.add(handle, facts.now, attempt.count, value_of(rule, facts));
     if (feeds) return false;
   }
   const std::uint32_t counted = window.count(handle, facts.now);
@@ -205,6 +213,43 @@ void RuleEngine::block(std::size_t index, std::uint32_t handle, Facts& facts, Ve
   const std::uint32_t at = blocks_.take(facts.key(shape_of(rule)), facts.now);
   blocks_[at] = {facts.now, verdict.until};
   blocks_.keep_until(at, verdict.until);
+}
+
+void RuleEngine::restore(const Rule& rule, const Attempt& cause, Instant until) {
+  Facts facts(cause);
+  const TableKey key = key_of(rule, facts);
+  WindowCounter& window = window_of(rule);
+  const std::uint32_t handle = window.take(key, facts.now);
+  const std::uint32_t at = blocks_.take(key, facts.now);
+  const bool known = blocks_[at].from == facts.now && blocks_[at].until > facts.now;
+  if (!known && !rule.escalate.empty()) std::ignore = window.note_block(handle, facts.now, rule.remember);
+  window.empty(handle);
+  blocks_[at] = {facts.now, until};
+  blocks_.keep_until(at, until);
+}
+
+void RuleEngine::lift(const Rule& rule, const Attempt& cause) {
+  Facts facts(cause);
+  const TableKey key = key_of(rule, facts);
+  const std::uint32_t at = blocks_.find(key);
+  if (at == KeyedTable<BlockSpan>::kNone || blocks_[at].from != facts.now) return;
+  blocks_[at].until = blocks_[at].from;
+  WindowCounter& window = window_of(rule);
+  const std::uint32_t handle = window.find(key);
+  if (handle != KeyedTable<int>::kNone) window.forget_block(handle);
+}
+
+void RuleEngine::count_again(const Rule& rule, const Attempt& attempt) {
+  Facts facts(attempt);
+  WindowCounter& window = window_of(rule);
+  window.add(window.take(key_of(rule, facts), facts.now), facts.now, attempt.count, value_of(rule, facts));
+}
+
+void RuleEngine::take_back(const Rule& rule, const Attempt& attempt) {
+  Facts facts(attempt);
+  WindowCounter& window = window_of(rule);
+  const std::uint32_t handle = window.find(key_of(rule, facts));
+  if (handle != KeyedTable<int>::kNone) window.take_back(handle, facts.now, attempt.count);
 }
 
 RuleEngine::Counters RuleEngine::counters() const {

@@ -53,6 +53,18 @@ class RuleEngine {
   /// their window time; small disorder is borne.
   void judge(const Attempt& attempt, std::vector<Verdict>& out);
 
+  // For a guard that judges at once and goes on after a restart. Of the attempt its address, account, host, service and
+  // window time are used; `rule` is one of config().
+
+  /// The block that the rule put on the attempt's address at its window time stands until `until`, whether or not this
+  /// engine judged so itself; what the rule had counted for it is used up.
+  void restore(const Rule& rule, const Attempt& cause, Instant until);
+  /// That block never was.
+  void lift(const Rule& rule, const Attempt& cause);
+  /// The attempt counts for the rule, without a verdict; or does not any more.
+  void count_again(const Rule& rule, const Attempt& attempt);
+  void take_back(const Rule& rule, const Attempt& attempt);
+
   [[nodiscard]] Counters counters() const;
   /// Verdicts of each rule, in the order of config().rules.
   [[nodiscard]] const std::vector<std::uint64_t>& hits() const { return hits_; }
@@ -78,6 +90,11 @@ class RuleEngine {
   struct Facts;  // of the attempt in hand, each computed when first asked for
 
   static Shape shape_of(const Rule& rule);
+  static TableKey key_of(const Rule& rule, Facts& facts);
+  static std::uint32_t value_of(const Rule& rule, Facts& facts);
+  WindowCounter& window_of(const Rule& rule) {
+    return windows_[static_cast<std::size_t>(&rule - config_->rules.data())];
+  }
   bool is_shut(Facts& facts) const;
   bool is_forgiven(const Rule& rule, Facts& facts);
   void note_success(Facts& facts);

@@ -3,6 +3,8 @@
 #include "decide/window_counter.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace tipstaff {
 namespace {
@@ -86,6 +88,27 @@ void WindowCounter::add(std::uint32_t handle, Instant now, std::uint32_t tries, 
     }
   }
   put(counter, now, value);
+}
+
+void WindowCounter::take_back(std::uint32_t handle, Instant stamp, std::uint32_t tries) {
+  Counter& counter = table_[handle];
+  if (counter.ring == kNoRing) {
+    if (counter.size == 1 && counter.first == stamp) counter.size = 0;
+    return;
+  }
+  // what is left goes in anew, the oldest first, as the ring expects it
+  const std::size_t base = std::size_t{counter.ring} * needed_;
+  std::vector<std::pair<Instant, std::uint32_t>> left;
+  for (std::size_t i = base; i < base + counter.size; ++i) {
+    if (stamps_[i] == stamp && tries > 0) {
+      --tries;
+    } else {
+      left.emplace_back(stamps_[i], distinct_ ? values_[i] : 0);
+    }
+  }
+  std::ranges::sort(left);
+  counter.size = counter.next = 0;
+  for (const auto& [when, value] : left) put(counter, when, value);
 }
 
 std::uint32_t WindowCounter::count(std::uint32_t handle, Instant now) const {

@@ -4,6 +4,7 @@
 // many addresses are seen once. Knows nothing of rules and verdicts.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <vector>
@@ -29,11 +30,15 @@ class WindowCounter {
   /// either direction: logs that are read newest file first do not count as one moment.
   [[nodiscard]] std::uint32_t count(std::uint32_t handle, Instant now) const;
   void empty(std::uint32_t handle) { table_[handle].size = 0; }
+  /// Takes away up to `tries` tries that were noted at `stamp`.
+  void take_back(std::uint32_t handle, Instant stamp, std::uint32_t tries);
 
   /// True, and noted, unless this key alerted within the window.
   bool may_alert(std::uint32_t handle, Instant now);
   /// How many blocks the key has had before this one, no two further apart than `remember`; notes this one.
   std::uint32_t note_block(std::uint32_t handle, Instant now, std::chrono::seconds remember);
+  /// The block noted last was none.
+  void forget_block(std::uint32_t handle) { table_[handle].blocks -= std::min(table_[handle].blocks, 1U); }
 
   [[nodiscard]] std::size_t keys() const { return table_.size(); }
   [[nodiscard]] std::uint64_t evicted() const { return table_.evicted(); }

@@ -73,6 +73,9 @@ class LedgerReader {
   LedgerReader& operator=(const LedgerReader&) = delete;
 
   [[nodiscard]] Result<Report> report(const ReportQuery& query);
+  /// Attempts recorded within `span` before the newest one, newest versions, in the order in which they were made; of more
+  /// than `most` rows the newest. For a guard that goes on where it ended.
+  [[nodiscard]] Result<std::vector<StoredAttempt>> last_recorded(std::chrono::seconds span, std::size_t most);
   /// Addresses with most failures, at most `most` (up to 1,000). With since/until all rows of that time are counted, which
   /// takes a second for a few million.
   [[nodiscard]] Result<std::vector<BusyAddress>> busiest(std::size_t most, std::optional<Instant> since = std::nullopt,

@@ -161,4 +161,35 @@ Result<Report> LedgerReader::report(const ReportQuery& query) {
   return report;
 }
 
+Result<std::vector<StoredAttempt>> LedgerReader::last_recorded(std::chrono::seconds span, std::size_t most) {
+  if (auto done = state_->refresh(); !done) return std::unexpected(done.error());
+  Instant newest{};
+  state_->each([&](OpenMonth& month) {
+    Statement recorded(month.database, "SELECT recorded FROM batch ORDER BY id DESC LIMIT 1");
+    if (recorded.start().next()) newest = std::max(newest, from_micros(recorded.integer(0)));
+  });
+  std::map<AttemptKey, std::size_t> places;
+  std::vector<StoredAttempt> all;
+  state_->each([&](OpenMonth& month) {
+    Statement batches(month.database, "SELECT first, first + rows - 1, recorded FROM batch ORDER BY id DESC");
+    batches.start();
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    while (batches.next() && from_micros(batches.integer(2)) >= newest - span && last - first < most) {
+      first = batches.number(0);
+      last = std::max(last, batches.number(1));
+    }
+    if (last == 0) return;
+    month.rows.start_attempts(first, last);
+    Found<StoredAttempt> found;
+    while (month.rows.next(found)) {
+      const auto [at, is_new] = places.try_emplace(found.row.key, all.size());
+      if (is_new) all.emplace_back();
+      StoredAttempt& kept = all[at->second];
+      if (is_new || kept.version < found.row.version) kept = found.row;
+    }
+  });
+  return all;
+}
+
 }  // namespace tipstaff

@@ -50,7 +50,8 @@ struct AttemptRow {
 
 enum class VerdictKind : std::uint8_t { block, alert };
 
-/// What a rule said. Known by the attempt that brought it about and the rule, so judging again adds nothing.
+/// What a rule said. Known by the attempt that brought it about and the rule, so judging again adds nothing. A block whose
+/// `until` is its `at` takes back the block of the same rule, network and `at`: its cause turned out to be no attempt.
 struct VerdictRow {
   AttemptKey cause;  ///< the attempt with which the rule was full
   VerdictKind kind = VerdictKind::block;

@@ -54,14 +54,14 @@ class Host {
         testing_guard::rules(rules_), testing_guard::detectors(), [](Priority, const std::string&) {}, kNow);
     const auto positions = writer_->positions();
     ASSERT_TRUE(positions.has_value());
-    std::optional<Place> read_to;
+    ReadMark read;
     feed_.rewind({1, 0});
     if (!positions->empty()) {
       const SavedSource saved = from_position(positions->front());
       feed_.rewind(saved.resume);
-      read_to = saved.read_to;
+      read = saved.read;
     }
-    core_->add_source(testing_guard::kSource, TimeZone(), false, read_to, kNow);
+    core_->add_source(testing_guard::kSource, TimeZone(), false, read, kNow);
     if (positions->empty()) return;
     const auto verdicts = reader()->verdicts(1000);
     ASSERT_TRUE(verdicts.has_value());

@@ -1,0 +1,416 @@
+#include "control/guard.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/json.hpp>
+#include <chrono>
+#include <csignal>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+
+#include "control/control_socket.h"
+#include "control/guard_core.h"
+#include "control/guard_sources.h"
+#include "control/guard_status.h"
+#include "control/output.h"
+#include "control/scan.h"
+#include "control/service_notify.h"
+#include "control/setup.h"
+#include "ledger/reader.h"
+#include "ledger/thread.h"
+#include "ledger/writer.h"
+
+namespace tipstaff {
+namespace {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kRowsOfBatch = 512;
+constexpr milliseconds kRowsWait{1'000};     // until rows are committed, where there are fewer
+constexpr milliseconds kPlacesWait{10'000};  // until places alone are
+constexpr milliseconds kCrowdedWait{50};
+constexpr seconds kHousekeeping{15};
+constexpr std::size_t kMostRestored = 200'000;  // attempts, verdicts
+constexpr milliseconds kDrain{10'000};
+
+Instant now() { return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()); }
+
+std::string_view to_text(SourceHealth::State state) {
+  switch (state) {
+    case SourceHealth::State::following:
+      return "following";
+    case SourceHealth::State::waiting:
+      return "waiting";
+    case SourceHealth::State::missing:
+      return "missing";
+    case SourceHealth::State::denied:
+      return "no right to read";
+    case SourceHealth::State::unreadable:
+      break;
+  }
+  return "unreadable";
+}
+
+// What is in force: read as a whole, replaced as a whole.
+struct InForce {
+  std::shared_ptr<const Config> config;
+  std::shared_ptr<const DetectorSet> detectors;
+  std::vector<std::string> problems;  // what had to be left out
+};
+
+class Guard {
+ public:
+  explicit Guard(GuardOptions options)
+      : options_(std::move(options)),
+        log_(log_to_standard_error()),
+        notify_(ServiceNotify::from_environment()),
+        signals_(loop_, SIGTERM, SIGINT, SIGHUP),
+        commit_timer_(loop_),
+        crowded_timer_(loop_),
+        house_timer_(loop_),
+        watchdog_timer_(loop_) {}
+
+  int run() {
+    auto first = setup_guard(options_.config, options_.detectors);
+    if (!first) return give_up(first.error());
+    for (const std::string& problem : first->problems) log_(Priority::error, problem);
+    in_force_ = {std::move(first->config), std::move(first->detectors), std::move(first->problems)};
+    if (const auto opened = open_socket(); !opened) {
+      if (opened.error().kind == ErrorKind::conflict) return give_up(opened.error());
+      add_problem(opened.error().message());
+    }
+    if (const auto opened = open_ledger(); !opened) {
+      if (opened.error().kind != ErrorKind::unavailable) return give_up(opened.error());
+      add_problem(opened.error().message() + "; guarding goes on without recording until it can be opened");
+    }
+    begin();
+    wait_for_signals();
+    keep_house();
+    if (const auto interval = ServiceNotify::watchdog_interval()) stay_alive(*interval);
+    notify_.ready(fmt::format("watch-only, {} sources", sources_.size()));
+    loop_.run();
+    return kGood;
+  }
+
+ private:
+  struct Following {
+    std::unique_ptr<Source> source;
+    SourceHealth::State state = SourceHealth::State::waiting;
+    std::string sentence;
+    std::string last_warning;
+  };
+
+  int give_up(const Error& error) {
+    log_(Priority::error, error.message());
+    return kFailed;
+  }
+
+  void add_problem(const std::string& problem) {
+    log_(Priority::error, problem);
+    in_force_.problems.push_back(problem);
+  }
+
+  // --- ledger ---
+
+  Result<void> open_ledger() {
+    LedgerOptions options;
+    options.folder = in_force_.config->guard.ledger;
+    options.notice = [log = log_](const std::string& text) { log(Priority::error, text); };
+    auto writer = LedgerWriter::open(options);
+    if (!writer) return std::unexpected(writer.error());
+    auto positions = (*writer)->positions();
+    if (!positions) return std::unexpected(positions.error());
+    for (const PositionRow& row : *positions) saved_.insert_or_assign(row.source, from_position(row));
+    LedgerThreadOptions thread;
+    thread.keep = {in_force_.config->guard.keep_failures, in_force_.config->guard.keep_successes};
+    thread.notice = options.notice;
+    ledger_folder_ = options.folder;
+    ledger_ = std::make_unique<LedgerThread>(std::move(*writer), std::move(thread));
+    return {};
+  }
+
+  // What the rules knew when the guard ended.
+  void restore_rules() {
+    auto reader = LedgerReader::open(ledger_folder_);
+    if (!reader) return;
+    auto recent = (*reader)->last_recorded(core_->memory(), kMostRestored);
+    auto verdicts = (*reader)->verdicts(kMostRestored);
+    if (!recent || !verdicts) {
+      add_problem("the ledger's last attempts cannot be read, so the rules begin to count anew: " +
+                  (recent ? verdicts.error() : recent.error()).message());
+      return;
+    }
+    core_->restore(*recent, *verdicts, now());
+  }
+
+  // --- sources ---
+
+  void begin() {
+    core_ = std::make_unique<GuardCore>(in_force_.config, in_force_.detectors, log_, now());
+    if (ledger_) restore_rules();
+    const auto find = [this](const std::string& name) -> std::optional<SavedPlace> {
+      const auto found = saved_.find(name);
+      if (found == saved_.end()) return std::nullopt;
+      return SavedPlace{found->second.resume, found->second.checkpoint};
+    };
+    maker_ = std::make_unique<GuardSources>(loop_, in_force_.config->guard, find, log_);
+    look_for_sources();
+    if (sources_.empty())
+      add_problem("there is no source to read; name some in [sources] of /etc/tipstaff/tipstaff.toml");
+    arm_commit();
+  }
+
+  void look_for_sources() {
+    std::vector<std::string> problems;
+    std::vector<MadeSource> all = maker_->look(problems);
+    for (const std::string& problem : problems) add_problem(problem);
+    for (MadeSource& made : all) {
+      const auto known = saved_.find(made.source->name());
+      const std::size_t number = core_->add_source(made.source->name(), made.zone, made.trust_network,
+                                                   known == saved_.end() ? ReadMark() : known->second.read, now());
+      Source& source = *made.source;
+      sources_.emplace_back().source = std::move(made.source);
+      const auto started = source.start(loop_, [this, number](const Record& record) { take(number, record); });
+      if (!started) {
+        add_problem(fmt::format("{} cannot be read: {}", source.name(), started.error().message()));
+      } else if (known == saved_.end()) {
+        core_->begin_at(number, source.position());
+      }
+    }
+  }
+
+  void take(std::size_t number, const Record& record) {
+    core_->take(number, record);
+    if (core_->waiting() >= kRowsOfBatch) {
+      commit();
+    } else {
+      arm_commit();
+    }
+  }
+
+  // --- commits ---
+
+  void arm_commit() {
+    if (!core_->has_news()) return;
+    const auto due = std::chrono::steady_clock::now() + (core_->waiting() > 0 ? kRowsWait : kPlacesWait);
+    if (armed_ && commit_timer_.expiry() <= due) return;
+    armed_ = true;
+    commit_timer_.expires_at(due);
+    commit_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error) return;
+      armed_ = false;
+      commit();
+    });
+  }
+
+  void commit() {
+    if (!core_->has_news()) return;
+    Batch batch = core_->cut_batch(
+        now(), [this](std::size_t number, Place place) { return sources_[number].source->checkpoint(place); });
+    for (const PositionRow& row : batch.positions) saved_.insert_or_assign(row.source, from_position(row));
+    if (!ledger_) {
+      unrecorded_ += batch.attempts.size() + batch.verdicts.size();
+      return;
+    }
+    std::ignore = ledger_->submit(std::move(batch));  // what is dropped is counted and told there
+    if (ledger_->crowded() && !crowded_) {
+      crowded_ = true;
+      for (const Following& one : sources_) one.source->pause(true);
+      wait_while_crowded();
+    }
+  }
+
+  void wait_while_crowded() {
+    crowded_timer_.expires_after(kCrowdedWait);
+    crowded_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error) return;
+      if (ledger_->crowded()) return wait_while_crowded();
+      crowded_ = false;
+      for (const Following& one : sources_) one.source->pause(false);
+    });
+  }
+
+  // --- upkeep ---
+
+  void keep_house() {
+    core_->pass(now());
+    look_for_sources();
+    for (Following& one : sources_) tell_health(one);
+    arm_commit();
+    if (!ledger_) {
+      if (const auto opened = open_ledger(); opened) {
+        log_(Priority::notice, "the ledger can be opened again; recording goes on");
+        Batch gap;
+        gap.recorded = now();
+        gap.events.push_back({"gap", now(), "",
+                              fmt::format("{} rows were not recorded because the ledger could not be opened",
+                                          std::exchange(unrecorded_, 0))});
+        std::ignore = ledger_->submit(std::move(gap));
+      }
+    }
+    house_timer_.expires_after(kHousekeeping);
+    house_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) keep_house();
+    });
+  }
+
+  void tell_health(Following& one) {
+    const SourceHealth health = one.source->health();
+    if (health.state != one.state || health.sentence != one.sentence) {
+      const bool good = health.state == SourceHealth::State::following;
+      log_(good ? Priority::info : Priority::warning,
+           fmt::format("{}: {}{}{}", one.source->name(), to_text(health.state), health.sentence.empty() ? "" : ": ",
+                       health.sentence));
+      one.state = health.state;
+      one.sentence = health.sentence;
+    }
+    if (!health.warnings.empty() && health.warnings.back() != one.last_warning) {
+      one.last_warning = health.warnings.back();
+      log_(Priority::warning, fmt::format("{}: {}", one.source->name(), one.last_warning));
+    }
+  }
+
+  void stay_alive(std::chrono::microseconds interval) {
+    notify_.alive();
+    watchdog_timer_.expires_after(interval);
+    watchdog_timer_.async_wait([this, interval](const boost::system::error_code& error) {
+      if (!error) stay_alive(interval);
+    });
+  }
+
+  // --- status ---
+
+  Result<void> open_socket() {
+    auto opened = ControlSocket::open(loop_, in_force_.config->guard.socket,
+                                      [this](std::string_view line) { return answer(line); });
+    if (!opened) return std::unexpected(opened.error());
+    socket_ = std::move(*opened);
+    return {};
+  }
+
+  std::string answer(std::string_view line) {
+    boost::system::error_code error;
+    const auto ask = boost::json::parse(boost::json::string_view(line.data(), line.size()), error);
+    if (error || !ask.is_object() || !ask.as_object().contains("command"))
+      return R"({"error":"ask with one line of JSON, such as {\"command\":\"status\"}"})";
+    if (ask.as_object().at("command") == "status") return to_json(status());
+    return R"({"error":"this guard knows the command \"status\" alone"})";
+  }
+
+  GuardStatus status() {
+    GuardStatus status = core_->status(now());
+    status.ledger = in_force_.config->guard.ledger;
+    status.problems = in_force_.problems;
+    if (ledger_) {
+      const LedgerHealth health = ledger_->health();
+      status.recording = health.recording;
+      status.problem = health.problem;
+      status.recorded = health.written;
+      status.dropped = health.dropped;
+    } else {
+      status.recording = false;
+      status.problem = "the ledger cannot be opened";
+      status.dropped = unrecorded_;
+    }
+    for (std::size_t i = 0; i < sources_.size(); ++i) {
+      const SourceHealth health = sources_[i].source->health();
+      SourceStatus& one = status.sources[i];
+      one.state = to_text(health.state);
+      one.sentence = health.sentence;
+      one.behind = health.behind;
+      one.lost = health.dropped;
+    }
+    return status;
+  }
+
+  // --- signals ---
+
+  void wait_for_signals() {
+    signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+      if (error) return;
+      if (signal != SIGHUP) return stop();
+      reload();
+      wait_for_signals();
+    });
+  }
+
+  // The same way as a restart: all is written, then everything is made anew from what was saved.
+  void reload() {
+    notify_.reloading();
+    auto next = setup_guard(options_.config, options_.detectors);
+    if (!next || !next->problems.empty()) {
+      const std::string why = next ? next->problems.front() : next.error().message();
+      log_(Priority::error, "the new configuration is wrong and not used, the old one stays in force: " + why);
+    } else if (!end_sources()) {
+      log_(Priority::error, "the ledger does not take what waits, so the old configuration stays in force for now");
+    } else {
+      if (next->config->guard.ledger != ledger_folder_)
+        log_(Priority::warning, "another [ledger] directory takes effect when the guard is restarted");
+      const bool moved = next->config->guard.socket != in_force_.config->guard.socket;
+      in_force_ = {std::move(next->config), std::move(next->detectors), {}};
+      begin();
+      if (moved) {
+        if (const auto opened = open_socket(); !opened) add_problem(opened.error().message());
+      }
+      log_(Priority::notice, "the new configuration is in force");
+    }
+    notify_.ready(fmt::format("watch-only, {} sources", sources_.size()));
+  }
+
+  // Everything read is written. False: it is not, and nothing was ended.
+  bool end_sources() {
+    commit();
+    if (ledger_ && !ledger_->drain(kDrain)) return false;
+    sources_.clear();
+    maker_.reset();
+    armed_ = crowded_ = false;
+    commit_timer_.cancel();
+    crowded_timer_.cancel();
+    return true;
+  }
+
+  void stop() {
+    notify_.stopping();
+    commit();
+    if (ledger_ && !ledger_->drain(kDrain))
+      log_(Priority::error, "the ledger did not take all that waited; it is read again at the next start");
+    sources_.clear();
+    maker_.reset();
+    ledger_.reset();
+    socket_.reset();
+    loop_.stop();
+  }
+
+  GuardOptions options_;
+  LogSink log_;
+  ServiceNotify notify_;
+  asio::io_context loop_{1};
+  asio::signal_set signals_;
+  asio::steady_timer commit_timer_;
+  asio::steady_timer crowded_timer_;
+  asio::steady_timer house_timer_;
+  asio::steady_timer watchdog_timer_;
+  bool armed_ = false;
+  bool crowded_ = false;
+  InForce in_force_;
+  std::string ledger_folder_;
+  std::unique_ptr<LedgerThread> ledger_;
+  std::unordered_map<std::string, SavedSource> saved_;  // as committed
+  std::uint64_t unrecorded_ = 0;
+  std::unique_ptr<GuardCore> core_;
+  std::unique_ptr<GuardSources> maker_;
+  std::vector<Following> sources_;
+  std::unique_ptr<ControlSocket> socket_;
+};
+
+}  // namespace
+
+int run_guard(const GuardOptions& options) { return Guard(options).run(); }
+
+}  // namespace tipstaff

@@ -1,0 +1,53 @@
+// Makes the guard's sources out of its settings: followed files, the journal, syslog listeners; or finds them where nothing
+// is set, and says in plain words what it found. One that cannot be made is reported and left out; the others are read.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "control/guard_core.h"
+#include "decide/guard_settings.h"
+#include "sources/source.h"
+
+namespace tipstaff {
+
+class FileWatch;
+
+struct MadeSource {
+  std::unique_ptr<Source> source;
+  TimeZone zone;
+  bool trust_network = false;
+};
+
+class GuardSources {
+ public:
+  /// Gives what was saved of a source, by its name.
+  using FindSaved = std::function<std::optional<SavedPlace>(const std::string& source)>;
+
+  GuardSources(boost::asio::io_context& loop, GuardSettings settings, FindSaved saved, LogSink log);
+  ~GuardSources();
+  GuardSources(const GuardSources&) = delete;
+  GuardSources& operator=(const GuardSources&) = delete;
+
+  /// The sources that were not made yet: all at the first call, later the files that have come to fit a pattern. They
+  /// must end before this does. `problems` gets a sentence for each that cannot be made.
+  [[nodiscard]] std::vector<MadeSource> look(std::vector<std::string>& problems);
+
+ private:
+  void look_for_files(std::vector<MadeSource>& made, std::vector<std::string>& problems);
+  void add_file(const std::string& path, const FileSetting& setting, std::vector<MadeSource>& made);
+
+  GuardSettings settings_;
+  FindSaved saved_;
+  LogSink log_;
+  std::unique_ptr<FileWatch> watch_;
+  std::set<std::string> known_;  // names of files
+  bool first_ = true;
+};
+
+}  // namespace tipstaff

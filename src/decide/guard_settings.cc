@@ -1,0 +1,95 @@
+#include "decide/guard_settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/time.h"
+
+namespace tipstaff {
+namespace {
+
+// A path that means the same whatever folder the guard is started in.
+bool is_absolute(SectionReader& reader, std::string_view name, const std::string& path) {
+  if (path.starts_with('/')) return true;
+  reader.report(name, fmt::format("{}: \"{}\" is no absolute path; begin it with /", name, path));
+  return false;
+}
+
+std::optional<std::string> path(SectionReader& reader, std::string_view name) {
+  auto text = reader.text(name);
+  return text && is_absolute(reader, name, *text) ? text : std::nullopt;
+}
+
+std::optional<std::string> timezone(SectionReader& reader) {
+  auto name = reader.text("timezone");
+  if (!name) return std::nullopt;
+  if (const auto zone = TimeZone::find(*name); !zone) {
+    reader.report("timezone", zone.error().text);
+    return std::nullopt;
+  }
+  return name;
+}
+
+std::vector<std::string> paths(SectionReader& reader) {
+  std::vector<std::string> all;
+  for (std::string& one : reader.texts("files").value_or(std::vector<std::string>())) {
+    if (is_absolute(reader, "files", one)) all.push_back(std::move(one));
+  }
+  return all;
+}
+
+// "0" keeps for ever.
+void read_keeping(SectionReader& reader, std::string_view name, std::optional<std::chrono::days>& keep) {
+  const auto length = reader.duration(name);
+  if (!length) return;
+  const auto days = std::chrono::ceil<std::chrono::days>(*length);
+  keep = days.count() == 0 ? std::nullopt : std::optional(days);
+}
+
+}  // namespace
+
+void read_guard_settings(SectionReader& top, const std::string& file, std::vector<Error>& errors,
+                         GuardSettings& settings) {
+  if (const TomlValue* table = top.table("sources")) {
+    SectionReader reader(*table, "sources", file, errors);
+    settings.timezone = timezone(reader).value_or(settings.timezone);
+    settings.from_start = reader.flag("from_start").value_or(settings.from_start);
+    if (FileSetting files{paths(reader), settings.from_start, settings.timezone, reader.where()}; !files.files.empty())
+      settings.files.push_back(std::move(files));
+    settings.journal = reader.flag("journal").value_or(settings.journal);
+    if (auto folder = path(reader, "journal_folder")) {
+      settings.journal = true;
+      settings.journal_folder = std::move(*folder);
+    }
+    std::ranges::move(reader.texts("syslog").value_or(std::vector<std::string>()), std::back_inserter(settings.syslog));
+    settings.syslog_certificate = path(reader, "syslog_certificate").value_or(settings.syslog_certificate);
+    settings.syslog_key = path(reader, "syslog_key").value_or(settings.syslog_key);
+    settings.syslog_clients = path(reader, "syslog_clients").value_or(settings.syslog_clients);
+    settings.trust_udp = reader.flag("trust_udp").value_or(settings.trust_udp);
+  }
+  for (const TomlValue* table : top.tables("source")) {
+    SectionReader reader(*table, "source", file, errors);
+    FileSetting files{paths(reader), reader.flag("from_start").value_or(settings.from_start),
+                      timezone(reader).value_or(settings.timezone), reader.where()};
+    if (!reader.has("files")) reader.report("files", "a [[source]] names no files; write files = [\"/path\"]");
+    if (!files.files.empty()) settings.files.push_back(std::move(files));
+  }
+  if (const TomlValue* table = top.table("ledger")) {
+    SectionReader reader(*table, "ledger", file, errors);
+    settings.ledger = path(reader, "directory").value_or(settings.ledger);
+    read_keeping(reader, "keep_failures", settings.keep_failures);
+    read_keeping(reader, "keep_successes", settings.keep_successes);
+  }
+  if (const TomlValue* table = top.table("control")) {
+    SectionReader reader(*table, "control", file, errors);
+    settings.socket = path(reader, "socket").value_or(settings.socket);
+    constexpr std::size_t kMostPath = 107;  // sun_path (unix(7))
+    if (settings.socket.size() > kMostPath)
+      reader.report("socket", fmt::format("the path is {} bytes long; a Unix socket's may be {}",
+                                          settings.socket.size(), kMostPath));
+  }
+}
+
+}  // namespace tipstaff
