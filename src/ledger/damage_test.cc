@@ -19,7 +19,7 @@
 namespace tipstaff {
 namespace {
 
-using namespace testing;
+using namespace ledger_test;
 namespace fs = std::filesystem;
 
 std::size_t rows_of(const std::string& folder, const std::string& network = "0.0.0.0/0") {

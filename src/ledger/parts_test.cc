@@ -16,7 +16,7 @@
 namespace tipstaff {
 namespace {
 
-using namespace testing;
+using namespace ledger_test;
 
 TEST(LedgerBytes, NumbersComeBack) {
   std::string bytes;

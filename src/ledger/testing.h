@@ -15,7 +15,7 @@
 #include "ledger/rows.h"
 #include "ledger/writer.h"
 
-namespace tipstaff::testing {
+namespace tipstaff::ledger_test {
 
 /// A folder of its own, removed at the end.
 class TempFolder {
@@ -92,4 +92,4 @@ inline std::unique_ptr<LedgerWriter> open_writer(const TempFolder& folder,
   return std::move(*writer);
 }
 
-}  // namespace tipstaff::testing
+}  // namespace tipstaff::ledger_test

@@ -15,7 +15,7 @@
 namespace tipstaff {
 namespace {
 
-using namespace testing;
+using namespace ledger_test;
 namespace fs = std::filesystem;
 
 VerifyResult verify(const std::string& folder, const std::vector<SignedHead>& copies = {}) {

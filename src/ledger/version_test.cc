@@ -14,7 +14,7 @@
 namespace tipstaff {
 namespace {
 
-using namespace testing;
+using namespace ledger_test;
 
 void build(const std::string& path, const std::string& sql_file) {
   std::ifstream in(std::string(TIPSTAFF_SOURCE_DIR) + "/tests/ledger/" + sql_file);

@@ -14,7 +14,7 @@
 namespace tipstaff {
 namespace {
 
-using namespace testing;
+using namespace ledger_test;
 namespace fs = std::filesystem;
 
 // As a test reads it: a problem is a failure.
