@@ -5,6 +5,10 @@ _tipstaff_detectors() {
   tipstaff detectors list 2>/dev/null | awk '/^[a-z]/ { print $1 }'
 }
 
+_tipstaff_rules() {
+  tipstaff check 2>/dev/null | sed -n 's/^\([^ ].*\)  (.*:[0-9]*)$/\1/p'
+}
+
 _tipstaff() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command="" below="" word words=""
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -23,7 +27,7 @@ _tipstaff() {
     --jobs) words=$(seq "$(nproc)") ;;
     --year) words=$(date +%Y) ;;
     --line) return ;;
-    --rules | --detectors)
+    --rules | --detectors | --config)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
       ;;
@@ -35,10 +39,20 @@ _tipstaff() {
   fi
 
   case $command in
-    "") words="scan check explain detectors --help --version" ;;
+    "") words="scan guard status check explain detectors --help --version" ;;
     scan) words="--service --format --json --rules --year --timezone --jobs --detectors --quiet --help" ;;
     check) words="--rules --detectors --keys --json --help" ;;
     explain) words="--line --service --rules --detectors --year --timezone --json --help" ;;
+    guard) words="--config --detectors --help" ;;
+    status)
+      if [[ $current != -* ]]; then
+        # names of rules hold blanks: each is one word, quoted
+        local IFS=$'\n'
+        mapfile -t COMPREPLY < <(compgen -W "$(_tipstaff_rules)" -- "$current" | sed 's/ /\\ /g')
+        return
+      fi
+      words="--config --json --help"
+      ;;
     detectors) if [[ -z $below ]]; then words="list show test --help"; else words="--detectors --json --help"; fi ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

@@ -219,6 +219,11 @@ void GuardCore::count(const Attempt& attempt, const AttemptKey& key) {
     const Rule& rule = config_->rules[i];
     const Fit fit = rule.fit(attempt);
     if (fit != Fit::yes && fit != Fit::feeds) continue;
+    const bool last = fit == Fit::yes && !rule.look_on;
+    if (rule.after_failures > 0 && fit == Fit::yes) {  // the success it waits for
+      if (last) return;
+      continue;
+    }
     total_failed_[i] += attempt.count;
     if (recent_.size() >= kMostRecent) recent_.pop_front();
     Recent& recent = recent_.emplace_back();
@@ -230,7 +235,7 @@ void GuardCore::count(const Attempt& attempt, const AttemptKey& key) {
     recent.attempt.service = attempt.service;
     recent.attempt.count = attempt.count;
     recent.attempt.window_time = attempt.window_time;
-    if (fit == Fit::yes && !rule.look_on) return;
+    if (last) return;
   }
 }
 

@@ -203,8 +203,8 @@ Node to_node(const SourceStatus& source, Instant now) {
   return node;
 }
 
-std::vector<Node> to_nodes(const RuleStatus& rule, const GuardStatus& status) {
-  std::string list;
+std::vector<Node> to_nodes(const RuleStatus& rule, const GuardStatus& status, bool with_sources) {
+  std::string list = rule.blocked.empty() ? "none" : "";
   constexpr std::size_t kMostShown = 100;
   for (std::size_t i = 0; i < rule.blocked.size() && i < kMostShown; ++i)
     list += (i > 0 ? " " : "") + printable(rule.blocked[i].network);
@@ -212,11 +212,11 @@ std::vector<Node> to_nodes(const RuleStatus& rule, const GuardStatus& status) {
   const char* const would = status.watch_only ? "Would be blocked" : "Blocked";
   Node filter{"Filter"};
   if (status.running) {
+    filter.children = {{fmt::format("Currently failed: {}", rule.currently_failed)},
+                       {fmt::format("Total failed:     {}", rule.total_failed)}};
     std::string sources;
     for (const SourceStatus& source : status.sources) sources += (sources.empty() ? "" : " ") + printable(source.name);
-    filter.children = {{fmt::format("Currently failed: {}", rule.currently_failed)},
-                       {fmt::format("Total failed:     {}", rule.total_failed)},
-                       {fmt::format("Source list:      {}", sources)}};
+    if (with_sources) filter.children.push_back({fmt::format("Source list:      {}", sources)});
   } else {
     filter.children = {{printable(rule.sentence)}};
   }
@@ -277,7 +277,7 @@ Result<std::string> to_tree(const GuardStatus& status, const std::string& rule) 
     for (const RuleStatus& one : status.rules) {
       if (one.name == rule) {
         out = fmt::format("Status for the rule: {}\n", printable(rule));
-        draw(to_nodes(one, status), "", out);
+        draw(to_nodes(one, status, true), "", out);
         return out;
       }
       names += (names.empty() ? "\"" : ", \"") + printable(one.name) + "\"";
@@ -304,7 +304,8 @@ Result<std::string> to_tree(const GuardStatus& status, const std::string& rule) 
   if (status.dropped > 0) ledger.children.push_back({fmt::format("Rows lost:    {}", status.dropped)});
   nodes.push_back(std::move(ledger));
   Node rules{"Rules"};
-  for (const RuleStatus& one : status.rules) rules.children.push_back({printable(one.name), to_nodes(one, status)});
+  for (const RuleStatus& one : status.rules)
+    rules.children.push_back({printable(one.name), to_nodes(one, status, false)});
   nodes.push_back(std::move(rules));
   draw(nodes, "", out);
   return out;

@@ -93,8 +93,7 @@ TEST(GuardStatus, TheTree) {
    |- Catch All Login
    |  |- Filter
    |  |  |- Currently failed: 3
-   |  |  |- Total failed:     10
-   |  |  `- Source list:      file:/var/log/auth.log
+   |  |  `- Total failed:     10
    |  `- Actions
    |     |- Currently blocked: 1 (would be: watch-only)
    |     |- Total blocked:     2
@@ -102,8 +101,7 @@ TEST(GuardStatus, TheTree) {
    `- Spraying
       |- Filter
       |  |- Currently failed: 0
-      |  |- Total failed:     0
-      |  `- Source list:      file:/var/log/auth.log
+      |  `- Total failed:     0
       `- Actions
          `- Total alerts: 0
 )");
