@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "detect/trust.h"
 
 namespace tipstaff {
 namespace {
@@ -115,7 +116,8 @@ bool GuardPipeline::take(const Record& record) {
     line_number_ = pack(record.place);
     line_window_ = window;
     line_known_ = known;
-    line_unsure_ = record.untrusted && !options_.trust_network;
+    const bool forged = record.has_header && !is_trusted(*finding_.detector, record.writer, header.program);
+    line_unsure_ = forged || (record.untrusted && !options_.trust_network);
     if (!stamp) folder_.pass(record.arrival);
     if (line_unsure_) {
       ++unsure_;

@@ -105,6 +105,7 @@ TEST(GuardPipeline, TheTimeThatWindowsGoBy) {
       record.host = "gate";
       record.program = "sshd";
       record.pid = 17;
+      record.writer = {bare, "ssh.service", "sshd", 0};
       record.place = {1, offset};
       record.next = {1, offset += 100};
       record.arrival = instant(line.arrival);
@@ -182,6 +183,36 @@ TEST(GuardPipeline, WhatAnybodyCanSendGivesProbesAndTouchesNoConnection) {
     });
   }
   EXPECT_EQ(told, (Texts{"failure sure", "probe unsure", "failure sure"})) << "and an opening line opens nothing";
+}
+
+// Both messages are the same, and so is the name under which they were logged.
+TEST(GuardPipeline, OnlyTheFieldsThatTheJournalVouchesForMakeAFailure) {
+  Texts told;
+  GuardPipeline pipeline(options(), [&](Change change, const Attempt& attempt, OpenAttempt& open, bool) {
+    if (change != Change::made) return;
+    told.push_back(fmt::format("{} {}", to_text(attempt.outcome), open.unsure ? "unsure" : "sure"));
+  });
+  const Writer writers[] = {{true, "ssh.service", "sshd", 0},
+                            {true, "session-3.scope", "logger", 1000},
+                            {true, "session-3.scope", "sshd", 1000},
+                            {},
+                            {true, "session-3.scope", "sshd", 0}};
+  Record record;
+  record.line = kFailed;
+  record.has_header = true;
+  record.host = "gate";
+  record.program = "sshd";
+  record.arrival = instant("2026-11-25T08:00:00Z");
+  record.stamp = record.arrival;
+  for (const Writer& writer : writers) {
+    record.writer = writer;
+    record.place = record.next;
+    ++record.next.offset;
+    ++record.pid;
+    pipeline.take(record);
+  }
+  EXPECT_EQ(told, (Texts{"failure sure", "probe unsure", "probe unsure", "probe unsure", "failure sure"}));
+  EXPECT_EQ(pipeline.unsure(), 3U);
 }
 
 // --- reading on ------------------------------------------------------------------------------------------------------
