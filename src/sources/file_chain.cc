@@ -37,8 +37,13 @@ bool within_line(FileContent& content, std::uint64_t offset) {
   return before != '\n' && before != '\0';
 }
 
-KnownFile known_of(const Generation& generation) {
-  return {generation.facts.id, generation.facts.head, generation.furthest};
+/// True where the open file still is what was read of it: it was not emptied, nor begun anew.
+bool goes_on(const Generation& generation) {
+  if (generation.complete) return true;
+  const auto facts = generation.content->facts();
+  const auto first = generation.content->first();
+  if (!facts || !first || !generation.facts.head.fits(*first)) return false;
+  return facts->size >= (generation.refused ? generation.size : generation.furthest);
 }
 
 }  // namespace
@@ -52,7 +57,7 @@ void FileChain::begin(bool from_start) {
     trouble_ = content.error();
   } else if (const auto facts = (*content)->facts(); facts) {
     const std::uint64_t at = from_start ? 0 : last_line_start(**content, facts->size);
-    if (!append({path_, (*content)->id(), facts->size, true}, at)) advance();
+    if (!append({path_, (*content)->id(), {}, facts->size, true}, at)) advance();
   }
   stood_before_ = false;
 }
@@ -66,7 +71,7 @@ void FileChain::restore(const SavedPlace& saved) {
     for (const SavedFile& file : checkpoint->files) {
       Generation& generation = generations_.emplace_back();
       generation.facts = file;
-      generation.furthest = file.read;
+      generation.furthest = std::min(file.read, file.end.value_or(file.read));
       generation.settled = file.generation < saved.place.generation;
       if (file.generation == saved.place.generation) generation.facts.read = saved.place.offset;
       if (file.generation > saved.place.generation) generation.facts.read = file.begin;
@@ -98,26 +103,12 @@ void FileChain::look() {
   advance();
 }
 
-void FileChain::cut_short() {
-  Generation& last = generations_.back();
-  last.content.reset();
-  last.watched.reset();
-  last.refused.reset();
-  advance();
-}
-
-void FileChain::reconsider() {
-  Generation last = std::move(generations_.back());
-  generations_.pop_back();
-  next_number_ = last.facts.generation;
-  std::vector<KnownFile> known;
-  for (const Generation& generation : generations_) known.push_back(known_of(generation));
-  for (const FoundFile& found : search_files(path_, known, last.modified).newer) {
-    if (found.id == last.facts.id) break;
-    if (!append(found, 0)) break;
-  }
-  last.facts.generation = next_number_++;
-  generations_.push_back(std::move(last));
+bool FileChain::note_head(Generation& generation, std::string_view first) {
+  const FileHead head = FileHead::of(first);
+  if (head.length <= generation.facts.head.length) return false;
+  if (generation.facts.head.length == 0 && &generation == &generations_.back()) return advance(), true;
+  generation.facts.head = head;
+  return false;
 }
 
 void FileChain::close(Generation& generation) {
@@ -151,19 +142,54 @@ void FileChain::warn(std::string sentence) {
 }
 
 void FileChain::advance() {
+  drop_changed();
+  // Nothing is known of a last file that was empty so far, not even that nothing came before it: files that had the
+  // name since then may have been put aside unseen, and its own inode may hold what came after them.
+  std::optional<Generation> fresh;
+  if (!generations_.empty() && generations_.back().content && generations_.back().facts.head.length == 0) {
+    fresh = std::move(generations_.back());
+    generations_.pop_back();
+    next_number_ = fresh->facts.generation;
+    note_first_bytes(*fresh);
+  }
+  for (Generation& generation : generations_) note_first_bytes(generation);
+
   stood_before_ = stood_before_ || (trouble_ && trouble_->kind != ErrorKind::not_found);
   for (int tries = 0; tries < kTries; ++tries) {
-    std::vector<KnownFile> known;
-    for (const Generation& generation : generations_) known.push_back(known_of(generation));
-    const Instant since = generations_.empty() ? since_ : generations_.back().modified;
-    const FileSearch search = search_files(path_, known, since);
+    const Instant last = generations_.empty() ? since_ : generations_.back().modified;
+    const FileSearch search = search_files(path_, known_files(), fresh ? fresh->modified : last);
     trouble_ = search.current_error;
-    if (take(search)) break;
+    if (take(search, fresh)) break;
   }
   stood_before_ = false;
+  drop_changed();
 }
 
-bool FileChain::take(const FileSearch& search) {
+void FileChain::note_first_bytes(Generation& generation) {
+  if (!generation.content) return;
+  const auto first = generation.content->first();
+  if (!first) return;
+  const FileHead head = FileHead::of(*first);
+  if (head.length > generation.facts.head.length) generation.facts.head = head;
+}
+
+std::vector<KnownFile> FileChain::known_files() const {
+  std::vector<KnownFile> known;
+  for (const Generation& generation : generations_) {
+    known.push_back({generation.facts.id, generation.facts.head, generation.furthest});
+  }
+  return known;
+}
+
+void FileChain::drop_changed() {
+  for (Generation& generation : generations_) {
+    if (!generation.content || goes_on(generation)) continue;
+    generation.content.reset();
+    generation.watched.reset();
+  }
+}
+
+bool FileChain::take(const FileSearch& search, std::optional<Generation>& fresh) {
   for (std::size_t i = 0; i < search.known.size(); ++i) {
     Generation& generation = generations_[i];
     const std::optional<FoundFile>& found = search.known[i];
@@ -189,13 +215,28 @@ bool FileChain::take(const FileSearch& search) {
       }
       const std::uint64_t begin = std::min(before.furthest, (*again)->size);
       before.facts.end = before.furthest = begin;
+      before.facts.read = std::min(before.facts.read, begin);
       if (!append(**again, begin)) return false;
     }
   }
 
+  const auto is_fresh = [&](const FoundFile& found) {
+    if (!fresh) return false;
+    const FileHead& head = fresh->facts.head;
+    return found.id == fresh->facts.id || (head.length > 0 && head.fits(found.first));
+  };
+  const auto put_back = [&] {
+    fresh->facts.generation = next_number_++;
+    generations_.push_back(*std::exchange(fresh, std::nullopt));
+  };
+  if (fresh && std::ranges::none_of(search.newer, is_fresh)) put_back();
   for (const FoundFile& found : search.newer) {
     const bool have = !generations_.empty() && generations_.back().content && generations_.back().facts.id == found.id;
-    if (!have && !append(found, 0)) return false;
+    if (is_fresh(found)) {
+      put_back();
+    } else if (!have && (found.current || !found.first.empty()) && !append(found, 0)) {
+      return false;
+    }
   }
   return true;
 }
@@ -211,6 +252,9 @@ bool FileChain::attach(Generation& generation, const FoundFile& found) {
   generation.modified = facts->modified;
   generation.quiet_since = std::min(facts->modified, now_());
   generation.skipping = within_line(**content, generation.facts.read);
+  if (!(*content)->packed() && !found.current && facts->size < generation.furthest) {
+    generation.facts.end = generation.furthest = facts->size;
+  }
   if (stood_before_) {
     generation.catching_up_to = (*content)->packed() ? std::numeric_limits<std::uint64_t>::max() : facts->size;
   }
@@ -238,7 +282,7 @@ bool FileChain::append(const FoundFile& found, std::uint64_t begin) {
 
 void FileChain::give_up(Generation& generation) {
   const std::uint64_t unread = generation.size > generation.facts.read ? generation.size - generation.facts.read : 0;
-  if (restoring_ && !generation.settled) {
+  if (restoring_ && !generation.settled && generation.facts.head.length > 0) {
     warn(
         fmt::format("the file that had been {} and was read up to byte {} is not found beside it, nor a copy with the "
                     "same first lines; if more was written to it, that was missed",

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sources/file_checkpoint.h"
@@ -49,12 +50,12 @@ class FileChain {
   void restore(const SavedPlace& saved);
   /// Looks whether another file has the name now.
   void look();
-  /// The last file was cut short or begun anew: what it held goes on in a copy, if there is one, and a new generation
-  /// begins with what it holds now.
-  void cut_short();
-  /// The last file has its first line: files that had the name since it was empty, and have been put aside unseen, come
-  /// before it.
-  void reconsider();
+  /// Looks for everything again. An open file that was emptied or begun anew meanwhile goes on in a copy, if there is
+  /// one; what it holds now is a new generation.
+  void advance();
+  /// Takes note of the first bytes of a file as they are now. True: the last file has its first line since, and the
+  /// chain was looked through once more; the generation may lie elsewhere now.
+  bool note_head(Generation& generation, std::string_view first);
   /// Nothing more will be read of a generation.
   static void close(Generation& generation);
 
@@ -73,10 +74,12 @@ class FileChain {
   static constexpr std::size_t kMaxWarnings = 16;
 
  private:
-  void advance();
-  [[nodiscard]] bool take(const FileSearch& search);
+  [[nodiscard]] bool take(const FileSearch& search, std::optional<Generation>& fresh);
   [[nodiscard]] bool attach(Generation& generation, const FoundFile& found);
   [[nodiscard]] bool append(const FoundFile& found, std::uint64_t begin);
+  [[nodiscard]] std::vector<KnownFile> known_files() const;
+  static void note_first_bytes(Generation& generation);
+  void drop_changed();
   void give_up(Generation& generation);
   void make_room();
 

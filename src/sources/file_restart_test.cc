@@ -1,5 +1,5 @@
-// What a follower finds again after it was ended, whatever happened to its file meanwhile: for each kind of rotation, and
-// for each line that may have been the last one that was kept.
+// What a follower finds again after it was ended, whatever happened to its file meanwhile: for each kind of rotation,
+// and for each line that may have been the last one that was kept.
 #include <functional>
 #include <utility>
 

@@ -12,7 +12,6 @@ namespace {
 
 struct Candidate {
   FoundFile file;
-  std::string first;
   Instant modified{};
   bool packed = false;
   bool taken = false;
@@ -26,14 +25,14 @@ Result<Candidate> look_at(const std::string& path, bool current) {
   auto first = (*content)->first();
   if (!first) return std::unexpected(first.error());
   return Candidate{
-      {path, (*content)->id(), facts->size, current}, *std::move(first), facts->modified, (*content)->packed()};
+      {path, (*content)->id(), *std::move(first), facts->size, current}, facts->modified, (*content)->packed()};
 }
 
 /// How well a candidate fits a known file; 0: not at all.
 int rank(const KnownFile& known, const Candidate& candidate) {
   const bool same_inode = candidate.file.id == known.id && !candidate.packed;
   if (known.head.length == 0) return same_inode && !candidate.file.current ? 4 : 0;
-  if (!known.head.fits(candidate.first)) return 0;
+  if (!known.head.fits(candidate.file.first)) return 0;
   if (same_inode) return 4;
   if (candidate.packed) return 2;
   if (candidate.file.size >= known.read) return 3;
@@ -41,9 +40,10 @@ int rank(const KnownFile& known, const Candidate& candidate) {
 }
 
 bool is_copy_of(const Candidate& copy, const Candidate& of) {
-  if (copy.first.empty() || of.first.empty()) return false;
-  const std::size_t common = std::min(copy.first.size(), of.first.size());
-  if (std::string_view(copy.first).substr(0, common) != std::string_view(of.first).substr(0, common)) return false;
+  if (copy.file.first.empty() || of.file.first.empty()) return false;
+  const std::size_t common = std::min(copy.file.first.size(), of.file.first.size());
+  if (std::string_view(copy.file.first).substr(0, common) != std::string_view(of.file.first).substr(0, common))
+    return false;
   return copy.packed || (!of.packed && of.file.size >= copy.file.size);
 }
 
@@ -91,8 +91,7 @@ FileSearch search_files(const std::string& path, std::span<const KnownFile> know
     const Candidate& candidate = candidates[c];
     if (candidate.taken) continue;
     const bool follows = last ? c > *last && candidate.modified >= since : candidate.modified > since;
-    const bool worth_reading = follows && !candidate.first.empty() && !is_superfluous(candidates, c);
-    if (candidate.file.current || worth_reading) search.newer.push_back(candidate.file);
+    if (candidate.file.current || (follows && !is_superfluous(candidates, c))) search.newer.push_back(candidate.file);
   }
   return search;
 }

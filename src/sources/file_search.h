@@ -24,13 +24,14 @@ struct KnownFile {
 struct FoundFile {
   std::string path;
   FileId id;
+  std::string first;       ///< its first bytes, at most FileHead::kMost
   std::uint64_t size = 0;  ///< in bytes; of packed files that of the packed bytes
   bool current = false;    ///< it is the one that the log's own name leads to
 };
 
 struct FileSearch {
   std::vector<std::optional<FoundFile>> known;  ///< one for each known file, in the order asked for
-  std::vector<FoundFile> newer;                 ///< came after the last known one, oldest first
+  std::vector<FoundFile> newer;                 ///< came after the last known one, oldest first; some may be empty
   std::optional<Error> current_error;           ///< why there is no current file, or why it cannot be read
 };
 

@@ -43,8 +43,12 @@ class TestFolder {
     ASSERT_EQ(::write(descriptor, text.data(), text.size()), static_cast<ssize_t>(text.size()));
     stamp_file(descriptor);
   }
-  [[nodiscard]] int open(const std::string& name) const {
-    return ::open((*this / name).c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+  /// To be written to at its end; made if it is not there.
+  [[nodiscard]] int open(const std::string& name) {
+    const bool made = !has(name);
+    const int descriptor = ::open((*this / name).c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    if (made) stamp_file(descriptor);
+    return descriptor;
   }
   void rename(const std::string& from, const std::string& to) const {
     std::filesystem::rename(*this / from, *this / to);
