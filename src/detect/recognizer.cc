@@ -314,7 +314,7 @@ struct Recognizer::Trie {
 struct Recognizer::Program {
   std::vector<const Detector*> named;  // the detectors that name it
   const Trie* trie = nullptr;
-  const Detector* requests = nullptr;  // reads it as a web access log
+  const Detector* requests = nullptr;  // its columns are those of a web access log, if it has them
   bool own = false;                    // its name belongs to the message
   bool quiet = false;                  // it never writes of a login
 
@@ -377,7 +377,7 @@ Recognizer::Program& Recognizer::make_program(const Header& header, std::string_
     program->own = program->own || own || !options_.service.empty();
     program->named.push_back(detector.get());
     add(detector.get());
-    if (!detector->requests.empty() && header.layout == Layout::access) program->requests = detector.get();
+    if (!detector->requests.empty()) program->requests = detector.get();
     for (const auto& included : detector->includes) add(find_detector(detectors_, included));
   }
   if (options_.service.empty() && !name.empty() && !everything) {
@@ -497,18 +497,23 @@ void Recognizer::recognize(const Header& header, Finding& finding) {
   }
   finding.clear();
   finding.known_program = !program.named.empty();
-  if (program.requests != nullptr && header.layout == Layout::access) {
+  if (program.requests != nullptr) {
     WebRequest request;
-    finding.detector = program.requests;
-    if (!read_web_request(header.message, request)) return;
-    finding.understood = true;
-    finding.kind = judge_request(program.requests->requests, request);
-    finding.ambiguous = !request.has_address;
-    finding.fields.address = request.address;
-    finding.fields.has_address = request.has_address;
-    finding.fields.has_account = request.has_account;
-    finding.fields.account = request.account;
-    return;
+    if (read_web_request(message, request)) {
+      finding.detector = program.requests;
+      finding.understood = true;
+      finding.kind = judge_request(program.requests->requests, request);
+      finding.ambiguous = !request.has_address;
+      finding.fields.address = request.address;
+      finding.fields.has_address = request.has_address;
+      finding.fields.has_account = request.has_account;
+      finding.fields.account = request.account;
+      return;
+    }
+    if (header.layout == Layout::access) {
+      finding.detector = program.requests;
+      return;
+    }
   }
   if (message.starts_with('m')) finding.repeat = unwrap_repeated(message);
   read_message(program, message, finding);
