@@ -77,9 +77,10 @@ struct Recognizer::Entry {
   bool compare;         // odd fields call for a look at all readings
   std::uint32_t order;  // of the files
   bool decides = true;  // no reading that comes before it in the files can fit the same line
-  // Begins with a long literal, and so do all that come before it and can fit the same line: then their order is that of
-  // the shortcuts.
-  bool shortcut = false;
+  // The bytes by which it is found before the trie is walked, 8 or 4, if those readings that come before it and can fit the
+  // same line are found by as many or more; else 0.
+  std::size_t head = 0;
+  bool prefix_suffices = false;  // harmless, and behind its beginning anything may follow
   // Where match() reads on: so many steps, and bytes of the next one, are read by the trie and hold nothing to be kept.
   std::size_t step = 0;
   std::size_t bytes = 0;
@@ -104,16 +105,53 @@ struct Recognizer::Trie {
     std::vector<FieldEdge> fields;
     std::vector<Entry> entries;
   };
-  // The readings that begin with a long literal, by its first eight bytes: tried in order before the trie is walked.
   struct Shortcut {
     std::uint64_t head;
-    std::uint64_t tail;  // the last eight bytes, which tell it from its neighbours
+    std::uint64_t tail;  // of the prefix: what tells it from its neighbours
     std::string_view prefix;
     const Entry* entry;
   };
+  // The readings that begin with a literal of some length, by its first bytes: tried in order before the trie is walked.
+  struct Shortcuts {
+    std::size_t head;  // bytes, as Entry::head
+    std::array<std::vector<Shortcut>, 64> buckets;
+
+    [[nodiscard]] std::uint64_t word_at(const char* at) const {
+      std::uint64_t word = 0;
+      if (head == 8) {
+        std::memcpy(&word, at, 8);
+      } else {
+        std::memcpy(&word, at, 4);
+      }
+      return word;
+    }
+    static std::size_t bucket_of(std::uint64_t word) { return (word * 0x9e3779b97f4a7c15ULL) >> 58U; }
+
+    void add(const Entry& entry) {
+      const std::string_view prefix = entry.reading->prefix;
+      const std::uint64_t word = word_at(prefix.data());
+      buckets[bucket_of(word)].push_back({word, word_at(prefix.data() + prefix.size() - head), prefix, &entry});
+    }
+    /// The first that fits, in the order of the files.
+    const Entry* find(std::string_view message, Fields& fields) const {
+      if (message.size() < head) return nullptr;
+      const char* const end = message.data() + message.size();
+      const std::uint64_t word = word_at(message.data());
+      for (const Shortcut& one : buckets[bucket_of(word)]) {
+        const std::size_t length = one.prefix.size();
+        if (one.head != word || message.size() < length || word_at(message.data() + length - head) != one.tail ||
+            !equal_bytes(message.data(), one.prefix.data(), length))
+          continue;
+        if (one.entry->prefix_suffices) return one.entry;
+        if (match_rest(*one.entry->reading, 1, 0, message.data() + length, end, fields)) return one.entry;
+        fields.clear();
+      }
+      return nullptr;
+    }
+  };
   std::vector<Node> nodes = std::vector<Node>(1);
   std::array<std::uint32_t, 256> roots{};
-  std::array<std::vector<Shortcut>, 64> shortcuts;
+  std::array<Shortcuts, 2> shortcuts{{{8, {}}, {4, {}}}};
   std::size_t size = 0;                                                 // entries in all
   std::vector<std::pair<const Detector*, const Pattern*>> expressions;  // the patterns written as RE2
 
@@ -187,7 +225,11 @@ struct Recognizer::Trie {
     std::sort(all.begin(), all.end(), [&](auto* a, auto* b) { return prefix_of(a) < prefix_of(b); });
     std::vector<std::pair<Entry*, Entry*>> both;  // the later one of the files first
     for (std::size_t i = 0; i < all.size(); ++i) {
-      all[i]->shortcut = prefix_of(all[i]).size() >= sizeof(std::uint64_t);
+      const std::size_t long_enough = prefix_of(all[i]).size();
+      all[i]->head = long_enough >= 8 ? 8 : long_enough >= 4 ? 4 : 0;
+      const auto& steps = all[i]->reading->steps;
+      all[i]->prefix_suffices = all[i]->kind == Kind::harmless && steps.size() == 2 &&
+                                steps.back().kind == Step::Kind::field && steps.back().type == FieldType::open;
       for (std::size_t k = i + 1; k < all.size() && prefix_of(all[k]).starts_with(prefix_of(all[i])); ++k) {
         if (differ(all[i]->reading->steps, all[k]->reading->steps)) continue;
         const bool in_order = all[i]->order < all[k]->order;
@@ -201,33 +243,23 @@ struct Recognizer::Trie {
         earlier->compare = earlier->compare || earlier->kind != Kind::harmless;
       }
       later->decides = false;
-      later->shortcut = later->shortcut && earlier->shortcut;
+      later->head = std::min(later->head, earlier->head);
     }
     for (const std::uint32_t child : nodes[0].children) shorten(child, 0, 0);
     for (auto& node : nodes) {
       for (const std::uint32_t child : node.children) node.firsts += nodes[child].label[0];
       for (const Entry& entry : node.entries) {
-        const std::string& prefix = entry.reading->prefix;
-        if (!entry.shortcut) continue;
-        const std::uint64_t head = head_of(prefix);
-        shortcuts_of(head).push_back(
-            {head, head_of(std::string_view(prefix).substr(prefix.size() - 8)), prefix, &entry});
+        for (Shortcuts& some : shortcuts) {
+          if (some.head == entry.head) some.add(entry);
+        }
       }
     }
-    for (auto& some : shortcuts) {
-      std::sort(some.begin(), some.end(),
-                [](const Shortcut& a, const Shortcut& b) { return a.entry->order < b.entry->order; });
+    for (Shortcuts& some : shortcuts) {
+      for (auto& bucket : some.buckets) {
+        std::sort(bucket.begin(), bucket.end(),
+                  [](const Shortcut& a, const Shortcut& b) { return a.entry->order < b.entry->order; });
+      }
     }
-  }
-
-  static std::uint64_t head_of(std::string_view text) {
-    std::uint64_t head = 0;
-    std::memcpy(&head, text.data(), sizeof head);
-    return head;
-  }
-  std::vector<Shortcut>& shortcuts_of(std::uint64_t head) { return shortcuts[(head * 0x9e3779b97f4a7c15ULL) >> 58U]; }
-  [[nodiscard]] const std::vector<Shortcut>& shortcuts_of(std::uint64_t head) const {
-    return shortcuts[(head * 0x9e3779b97f4a7c15ULL) >> 58U];
   }
 
   // Whether two readings surely fit no common message: they read the same steps up to two literals of which neither begins
@@ -422,20 +454,8 @@ bool Recognizer::find_reading(const Trie& trie, std::string_view message, Findin
   };
   // What decides is tried at once; of the others the first in the order of the files that fits holds.
   const Entry* found = nullptr;
-  if (message.size() >= sizeof(std::uint64_t)) {
-    const std::uint64_t head = Trie::head_of(message);
-    for (const auto& shortcut : trie.shortcuts_of(head)) {
-      const std::string_view prefix = shortcut.prefix;
-      if (shortcut.head != head || message.size() < prefix.size() ||
-          Trie::head_of(message.substr(prefix.size() - sizeof head)) != shortcut.tail ||
-          !equal_bytes(message.data(), prefix.data(), prefix.size()))
-        continue;
-      if (match_rest(*shortcut.entry->reading, 1, 0, message.data() + prefix.size(), end, finding.fields)) {
-        found = shortcut.entry;
-        break;
-      }
-      finding.fields.clear();
-    }
+  for (const auto& shortcuts : trie.shortcuts) {
+    if (found == nullptr) found = shortcuts.find(message, finding.fields);
   }
   Candidate* const first = candidates_.data();
   Candidate* last = first;
