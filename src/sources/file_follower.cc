@@ -129,27 +129,11 @@ FileFollower::Step FileFollower::read_block(Generation& generation) {
 }
 
 bool FileFollower::check(Generation& generation, std::uint64_t size) {
-  const bool last = &generation == &chain_.generations().back();
   const auto first = generation.content->first();
   if (!first) return fail_reading(generation, first.error()), false;
-  if (!generation.facts.head.fits(*first) || size < generation.furthest ||
-      (generation.refused && size < generation.size)) {
-    if (last) {
-      chain_.cut_short();
-    } else {
-      FileChain::close(generation);
-    }
-    return false;
-  }
-  const FileHead head = FileHead::of(*first);
-  if (generation.facts.head.length == 0 && head.length > 0 && last) {
-    chain_.reconsider();
-    Generation& now_last = chain_.generations().back();
-    now_last.facts.head = head;
-    return false;
-  }
-  if (head.length > generation.facts.head.length) generation.facts.head = head;
-  return true;
+  const std::uint64_t least = generation.refused ? generation.size : generation.furthest;
+  if (!generation.facts.head.fits(*first) || size < least) return chain_.advance(), false;
+  return !chain_.note_head(generation, *first);
 }
 
 void FileFollower::refuse_unless_text(Generation& generation, std::string_view block) {
@@ -224,7 +208,8 @@ void FileFollower::let_go() {
   std::deque<Generation>& generations = chain_.generations();
   for (std::size_t i = 0; i + 1 < generations.size(); ++i) {
     Generation& generation = generations[i];
-    const bool quiet = now - std::max(generation.quiet_since, generation.superseded.value_or(generation.quiet_since)) >= options_.linger;
+    const Instant superseded = generation.superseded.value_or(generation.quiet_since);
+    const bool quiet = now - std::max(generation.quiet_since, superseded) >= options_.linger;
     if (!generation.content || !generation.settled || generation.complete || !quiet) continue;
     generation.complete = true;  // its next end is the last
     listener_->wake();
