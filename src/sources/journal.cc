@@ -142,7 +142,7 @@ void JournalFollower::Core::open() {
     return;
   }
   was_there = true;
-  auto made = JournalReader::open(options.directory, options.matches);
+  auto made = JournalReader::open(options.directory);
   if (!made) {
     fault = made.error().text;
     if (std::exchange(fresh, false)) last_time = end_time = options.now();
@@ -284,10 +284,10 @@ void JournalFollower::Core::hand_out(const JournalEntry& entry) {
   sink(record);
 }
 
-// Numbers say for certain whether entries are missing, as long as all are read and the run is the same.
+// Numbers say for certain whether entries are missing, as long as the run is the same.
 void JournalFollower::Core::tell_loss(Place place) {
   const Instant since = std::max(last_time, end_time);
-  if (place.generation == at.generation && options.matches.empty()) {
+  if (place.generation == at.generation) {
     if (place.offset <= at.offset) return;
     removed += place.offset - at.offset;
     warn(fmt::format("{} entries of {} were removed before they were read, all after {}", place.offset - at.offset,

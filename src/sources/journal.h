@@ -11,7 +11,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "sources/file_watch.h"
 #include "sources/source.h"
@@ -19,10 +18,9 @@
 namespace tipstaff {
 
 struct JournalOptions {
-  std::string directory;             ///< absolute; empty: this machine's journal
-  bool from_start = false;           ///< without a saved place: what stands in it is read too
-  std::vector<std::string> matches;  ///< "FIELD=value": only entries with one of them are read; empty: all
-  std::function<Instant()> now;      ///< the guard's clock; empty: the system's
+  std::string directory;         ///< absolute; empty: this machine's journal
+  bool from_start = false;       ///< without a saved place: what stands in it is read too
+  std::function<Instant()> now;  ///< the guard's clock; empty: the system's
 };
 
 class JournalFollower final : public Source {

@@ -86,7 +86,7 @@ void JournalFields::describe(JournalEntry& entry) {
   entry.host = value(host);
   entry.program = value(identifier).empty() ? value(comm) : value(identifier);
   entry.pid = journal_number(value(has_[pid] ? pid : syslog_pid)).value_or(0);
-  entry.writer.known = has_[unit] || has_[comm] || has_[uid];
+  entry.writer.known = true;  // if only that nothing is vouched for
   entry.writer.unit = value(unit);
   entry.writer.comm = value(comm);
   entry.writer.uid = journal_number(value(uid));
@@ -94,7 +94,7 @@ void JournalFields::describe(JournalEntry& entry) {
 
 void JournalReader::Close::operator()(sd_journal* journal) const { sd->close(journal); }
 
-Result<JournalReader> JournalReader::open(const std::string& directory, std::span<const std::string> matches) {
+Result<JournalReader> JournalReader::open(const std::string& directory) {
   const auto sd = load_sd_journal();
   if (!sd) return std::unexpected(sd.error());
   sd_journal* journal = nullptr;
@@ -109,11 +109,6 @@ Result<JournalReader> JournalReader::open(const std::string& directory, std::spa
   if (reader.descriptor_ < 0) return std::unexpected(error_of(reader.descriptor_, directory));
   if (const int set = (*sd)->set_data_threshold(journal, kThreshold); set < 0) {
     return std::unexpected(error_of(set, directory));
-  }
-  for (const std::string& match : matches) {
-    int added = (*sd)->add_match(journal, match.data(), match.size());
-    if (added >= 0) added = (*sd)->add_disjunction(journal);
-    if (added < 0) return fail(ErrorKind::invalid, fmt::format("'{}' is no FIELD=value of a journal", match));
   }
   return reader;
 }

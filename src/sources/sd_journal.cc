@@ -20,8 +20,6 @@ const SdJournal* load() {
     function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
     whole = whole && function != nullptr;
   };
-  find("sd_journal_add_disjunction", functions.add_disjunction);
-  find("sd_journal_add_match", functions.add_match);
   find("sd_journal_close", functions.close);
   find("sd_journal_enumerate_available_data", functions.enumerate_available_data);
   find("sd_journal_get_cursor", functions.get_cursor);

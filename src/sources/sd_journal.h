@@ -10,8 +10,6 @@ namespace tipstaff {
 
 /// The functions of sd-journal(3), under their names without "sd_journal_".
 struct SdJournal {
-  decltype(&::sd_journal_add_disjunction) add_disjunction;
-  decltype(&::sd_journal_add_match) add_match;
   decltype(&::sd_journal_close) close;
   decltype(&::sd_journal_enumerate_available_data) enumerate_available_data;
   decltype(&::sd_journal_get_cursor) get_cursor;
