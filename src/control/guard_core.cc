@@ -309,6 +309,7 @@ void GuardCore::take_back(const AttemptKey& key, Instant at) {
     }
     VerdictRow end = one.row;
     end.cause = key;
+    end.cause.index = 1;  // the attempt itself may be the cause of the block
     end.until = end.at;
     log_(Priority::notice, fmt::format("would end the block of {}: a try that it rests on was none (rule \"{}\")",
                                        end.network->to_string(), rule.name));

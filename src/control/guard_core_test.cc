@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <set>
 
@@ -36,6 +37,15 @@ struct Watch {
   MemoryLedger ledger{};
   Texts said{};
   std::unique_ptr<GuardCore> core{};
+  std::chrono::seconds forget_before{0};  // a restart is given attempts no older than this; 0: all
+
+  [[nodiscard]] std::vector<StoredAttempt> recent() const {
+    std::vector<StoredAttempt> all = ledger.recent();
+    if (forget_before == 0s || all.empty()) return all;
+    const Instant newest = std::ranges::max(all, {}, &StoredAttempt::window_time).window_time;
+    std::erase_if(all, [&](const StoredAttempt& one) { return one.window_time < newest - forget_before; });
+    return all;
+  }
 
   void start(Instant now) {
     core = std::make_unique<GuardCore>(
@@ -50,7 +60,7 @@ struct Watch {
       feed.rewind({1, 0});
     }
     core->add_source(kSource, TimeZone(), false, read, now);
-    core->restore(ledger.recent(), ledger.said(), now);
+    core->restore(recent(), ledger.said(), now);
   }
   void give(std::size_t count, Instant arrival) {
     feed.give(count, arrival, true, [this](const Record& record) { core->take(0, record); });
@@ -137,6 +147,17 @@ TEST(GuardCore, ABlockEndsThatRestsOnATryThatWasNone) {
   run.give(1, kNow);
   run.commit(kNow);
   EXPECT_EQ(run.core->status(kNow).rules.at(0).currently_blocked, 0U);
+  EXPECT_EQ(run.blocks(), (Texts{"192.0.2.1 2026-11-25T07:55:00Z 2026-11-25T07:55:00Z 5",
+                                 "192.0.2.1 2026-11-25T07:55:00Z 2026-11-25T09:55:00Z 5"}));
+  // the four before it count on
+  run.feed.lines.push_back(ssh("07:56:00", 31, "Failed password for root from 192.0.2.1 port 40022 ssh2"));
+  run.give(1, kNow);
+  run.commit(kNow);
+  EXPECT_EQ(run.core->status(kNow).rules.at(0).currently_blocked, 1U);
+  // and a restart knows all that
+  run.start(kNow);
+  EXPECT_EQ(run.core->status(kNow).rules.at(0).currently_blocked, 1U);
+  EXPECT_EQ(run.core->status(kNow).rules.at(0).blocked.at(0).at, instant("2026-11-25T07:56:00Z"));
 }
 
 // The story's log of one host, as a guard reads it from the file's start, gives what a scan gives.
@@ -151,6 +172,25 @@ TEST(GuardCore, TheStoryOfHostC) {
     if (row.outcome == RowOutcome::failure && !row.withdrawn) failures += row.count;
   }
   EXPECT_EQ(failures, 85U);
+}
+
+// The longest window is 30 minutes, and a ledger of months is not read to begin again.
+TEST(GuardCore, TheLastAttemptsAndTheBlocksAreEnoughToGoOn) {
+  Watch whole = story("host-c.log");
+  whole.start(kStoryNow);
+  whole.give(10'000, kStoryNow);
+  whole.commit(kStoryNow);
+  for (std::size_t at = 0; at < whole.feed.lines.size(); at += 37) {
+    Watch watch = story("host-c.log");
+    watch.start(kStoryNow);
+    watch.give(at, kStoryNow);
+    watch.commit(kStoryNow);
+    watch.forget_before = watch.core->memory();
+    watch.start(kStoryNow);
+    watch.give(10'000, kStoryNow);
+    watch.commit(kStoryNow);
+    ASSERT_EQ(watch.blocks(), whole.blocks()) << "restarted behind line " << at;
+  }
 }
 
 // Killed after any number of lines, with or without the last rows written, as often as one likes.

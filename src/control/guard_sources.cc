@@ -7,6 +7,7 @@
 
 #include "sources/file_follower.h"
 #include "sources/file_watch.h"
+#include "sources/journal.h"
 
 namespace tipstaff {
 namespace {
@@ -44,6 +45,13 @@ GuardSources::~GuardSources() = default;
 std::vector<MadeSource> GuardSources::look(std::vector<std::string>& problems) {
   std::vector<MadeSource> made;
   look_for_files(made, problems);
+  if (first_ && settings_.journal) {
+    JournalOptions options;
+    options.directory = settings_.journal_folder;
+    options.from_start = settings_.from_start;
+    const std::string name = options.directory.empty() ? "journal" : "journal:" + options.directory;
+    made.push_back({std::make_unique<JournalFollower>(*watch_, std::move(options), saved_(name)), TimeZone()});
+  }
   first_ = false;
   return made;
 }

@@ -162,6 +162,32 @@ TEST(LedgerWriter, AmendsByNewRows) {
   EXPECT_EQ((*timed)[0].summary.failures, 1);
 }
 
+TEST(LedgerReader, GivesTheLastRecordedInTheOrderInWhichTheyWereMade) {
+  const TempFolder folder;
+  const auto writer = open_writer(folder);
+  write(*writer, batch({attempt(1)}, at(0)), 1);
+  write(*writer, batch({attempt(9), attempt(5)}, at(100)), 2);
+  AttemptRow amended = attempt(9);
+  amended.version = 1;
+  amended.withdrawn = true;
+  write(*writer, batch({attempt(20), amended}, at(160)), 2);
+  const auto reader = open_reader(folder);
+  const auto offsets = [&](std::chrono::seconds span, std::size_t most) {
+    std::vector<std::uint64_t> all;
+    const auto rows = reader->last_recorded(span, most);
+    if (!rows) throw std::runtime_error(rows.error().message());
+    for (const StoredAttempt& row : *rows) all.push_back(row.key.offset);
+    return all;
+  };
+  EXPECT_EQ(offsets(std::chrono::seconds(59), 100), (std::vector<std::uint64_t>{20, 9}));
+  EXPECT_EQ(offsets(std::chrono::seconds(60), 100), (std::vector<std::uint64_t>{9, 5, 20}));
+  EXPECT_EQ(offsets(std::chrono::hours(1), 100), (std::vector<std::uint64_t>{1, 9, 5, 20}));
+  EXPECT_EQ(offsets(std::chrono::hours(1), 1), (std::vector<std::uint64_t>{20, 9})) << "whole batches";
+  const auto rows = reader->last_recorded(std::chrono::seconds(60), 100);
+  ASSERT_TRUE(rows);
+  EXPECT_TRUE(rows->at(0).withdrawn) << "the newest version";
+}
+
 TEST(LedgerWriter, SavesPositionsWithTheRows) {
   const TempFolder folder;
   {
