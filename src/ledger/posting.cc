@@ -9,7 +9,8 @@
 namespace tipstaff {
 namespace {
 
-constexpr std::uint64_t kFan = 16;     // segments of a level that are merged
+// Segments of a level that are merged. Few of level 1, since `busiest` reads all that is not in the summary yet.
+constexpr std::uint64_t fan_of(unsigned level) { return level == 1 ? 4 : 16; }
 constexpr unsigned kSummaryLevel = 2;  // a segment of this level is counted in the summary
 constexpr std::uint64_t kMostMerged =
     262'144;                              // entries of a merge beyond that level; a larger one holds up the writer
@@ -126,9 +127,10 @@ PostingWriter::PostingWriter(Database& database)
       new_segment_(database, "INSERT INTO segment(level, rows) VALUES(?, ?)"),
       new_posting_(database, "INSERT INTO posting(segment, kind, first, entries) VALUES(?, ?, ?, ?)"),
       count_level_(database, "SELECT count(*), total(rows) FROM segment WHERE level = ?"),
-      read_level_(database,
-                  "SELECT p.entries FROM segment s JOIN posting p ON p.segment = s.id WHERE s.level = ? AND p.kind = ? "
-                  "ORDER BY s.id, p.first"),
+      read_level_(
+          database,
+          "SELECT p.entries FROM segment s CROSS JOIN posting p ON p.segment = s.id WHERE s.level = ? AND p.kind = ? "
+          "ORDER BY s.id, p.first"),
       drop_postings_(database, "DELETE FROM posting WHERE segment IN (SELECT id FROM segment WHERE level = ?)"),
       drop_segments_(database, "DELETE FROM segment WHERE level = ?"),
       read_summary_(database,
@@ -184,7 +186,7 @@ bool PostingWriter::merge(unsigned level) {
   const std::uint64_t segments = count_level_.number(0);
   const std::uint64_t rows = count_level_.number(1);
   count_level_.reset();
-  if (segments < kFan || (level >= kSummaryLevel && rows > kMostMerged)) return false;
+  if (segments < fan_of(level) || (level >= kSummaryLevel && rows > kMostMerged)) return false;
   Lists lists;
   for (unsigned kind = 0; kind < lists.size(); ++kind) {
     read_level_.start(level, kind);
@@ -218,19 +220,20 @@ void PostingWriter::add_to_summary(unsigned kind, const Posting& posting) {
   }
 }
 
+// CROSS JOIN keeps the order of the loops: the other one reads every posting there is.
 PostingReader::PostingReader(Database& database)
     : all_segments_(database, "SELECT id FROM segment ORDER BY id"),
       young_segments_(database, "SELECT id FROM segment WHERE level < 2"),
       chunk_(database,
              "SELECT entries FROM posting WHERE segment = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"),
       summary_(database, "SELECT failures, successes, probes, first, last FROM summary WHERE kind = ? AND subject = ?"),
-      top_(
-          database,
-          "SELECT failures, successes, probes, first, last, subject FROM summary WHERE kind = 0 ORDER BY failures DESC "
-          "LIMIT ?"),
+      top_(database,
+           "SELECT failures, successes, probes, first, last, subject FROM summary INDEXED BY summary_busiest WHERE "
+           "kind = 0 ORDER BY failures DESC LIMIT ?"),
       young_chunks_(
           database,
-          "SELECT p.entries FROM segment s JOIN posting p ON p.segment = s.id WHERE s.level < 2 AND p.kind = 0") {}
+          "SELECT p.entries FROM segment s CROSS JOIN posting p ON p.segment = s.id WHERE s.level < 2 AND p.kind = 0") {
+}
 
 void PostingReader::look_up(Statement& segments, SubjectKind kind, std::uint64_t subject, Posting& found) {
   segments.start();

@@ -168,8 +168,8 @@ Result<std::vector<BusyAddress>> LedgerReader::busiest(std::size_t most, std::op
         put(id, summary);
       }
     } else {
-      // More than asked for of each month, since the sum over months decides.
-      for (const Posting& posting : month.postings.busiest(std::max(most * 4, kMostBusy)))
+      // More than asked for of each of several months, since the sum over them decides.
+      for (const Posting& posting : month.postings.busiest(state_->months.size() > 1 ? most + kMostBusy / 4 : most))
         put(posting.subject, posting);
     }
   });
