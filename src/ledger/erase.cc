@@ -16,8 +16,7 @@
 namespace tipstaff {
 namespace {
 
-constexpr std::size_t kMostRows = 20'000;      // erased in one go
-constexpr std::uint64_t kMostBatches = 2'000;  // looked at in one step of expire()
+constexpr std::size_t kMostRows = 20'000;  // erased in one go
 
 // Only the oldest may be removed whole: it may tell of rows erased from those before it.
 bool is_oldest(const std::vector<ChainFile>& files, const ChainFile& file) {

@@ -73,7 +73,7 @@ Result<void> LedgerWriter::State::open_state() {
   return {};
 }
 
-Result<void> LedgerWriter::State::put_aside(const std::string& name, const std::string& why) {
+Result<void> LedgerWriter::State::put_aside(std::string name, const std::string& why) {
   if (!set_aside.insert(name).second) {
     return fail(ErrorKind::corrupt,
                 fmt::format("the new file is damaged as well ({}): the disk or memory is failing. Nothing is recorded "
@@ -286,10 +286,9 @@ Result<WriteCounts> LedgerWriter::State::try_write(const Batch& batch) {
 Result<WriteCounts> LedgerWriter::State::write(const Batch& batch) {
   auto counts = try_write(batch);
   if (!counts && is_damage(counts.error())) {
-    const std::string name = month ? month->name() : month_file_of(batch.recorded);
     const auto names = list_months(options.folder);
-    if (std::ranges::find(names, name) == names.end()) return counts;
-    if (auto done = put_aside(name, counts.error().text); !done) return std::unexpected(done.error());
+    if (names.empty() || counts.error().where != path(names.back())) return counts;  // not the month that is written
+    if (auto done = put_aside(names.back(), counts.error().text); !done) return std::unexpected(done.error());
     counts = try_write(batch);
   }
   return counts;

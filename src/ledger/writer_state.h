@@ -41,7 +41,8 @@ struct LedgerWriter::State {
   Result<void> open_months();
   /// Opens a month for writing; one that is damaged is put aside, and null is given.
   Result<std::unique_ptr<MonthWriter>> open_month(const std::string& name);
-  Result<void> put_aside(const std::string& name, const std::string& why);
+  /// `name` is a copy, since it may be that of the month that is closed here.
+  Result<void> put_aside(std::string name, const std::string& why);
   void reconcile(MonthWriter& file);
   /// What is kept in memory is dropped and read again: after an error, or when another process has written.
   Result<void> reload();
