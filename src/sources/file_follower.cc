@@ -108,7 +108,7 @@ FileFollower::Step FileFollower::read_block(Generation& generation) {
   const auto got = content.read(at.read, buffer.get(), static_cast<std::size_t>(wanted));
   if (!got) return fail_reading(generation, got.error()), Step::nothing;
   const std::string_view block(buffer.get(), *got);
-  if (!generation.complete && !check(generation, facts->size)) return Step::changed;
+  if (!generation.complete && !check(generation, *facts)) return Step::changed;
   if (at.head.length > 0) generation.modified = facts->modified;  // until then: when it was found
   if (!content.packed() && facts->size > generation.size) generation.quiet_since = options_.now();
   generation.size = content.packed() ? at.read + block.size() : facts->size;
@@ -128,11 +128,17 @@ FileFollower::Step FileFollower::read_block(Generation& generation) {
   return block.size() == kBlock ? Step::more : Step::nothing;
 }
 
-bool FileFollower::check(Generation& generation, std::uint64_t size) {
+bool FileFollower::check(Generation& generation, const FileContent::Facts& facts) {
   const auto first = generation.content->first();
   if (!first) return fail_reading(generation, first.error()), false;
   const std::uint64_t least = generation.refused ? generation.size : generation.furthest;
-  if (!generation.facts.head.fits(*first) || size < least) return chain_.advance(), false;
+  if (!generation.facts.head.fits(*first) || facts.size < least) return chain_.advance(), false;
+  const bool last = &generation == &chain_.generations().back();
+  if (last && facts.size == 0 && facts.modified > generation.modified) {  // something came and was put aside unseen
+    chain_.advance();
+    if (!chain_.generations().empty()) chain_.generations().back().modified = facts.modified;
+    return false;
+  }
   return !chain_.note_head(generation, *first);
 }
 

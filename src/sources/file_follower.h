@@ -50,7 +50,7 @@ class FileFollower final : public Source {
   void read();
   [[nodiscard]] Step read_block(Generation& generation);
   /// False: the block is not of this generation; then the chain was put right.
-  [[nodiscard]] bool check(Generation& generation, std::uint64_t size);
+  [[nodiscard]] bool check(Generation& generation, const FileContent::Facts& facts);
   void refuse_unless_text(Generation& generation, std::string_view block);
   void hand_out(Generation& generation, std::string_view block, bool ends);
   [[nodiscard]] bool wait_for(Generation& generation);

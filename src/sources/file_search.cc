@@ -28,15 +28,17 @@ Result<Candidate> look_at(const std::string& path, bool current) {
       {path, (*content)->id(), *std::move(first), facts->size, current}, facts->modified, (*content)->packed()};
 }
 
+constexpr int kSameFile = 5;
+
 /// How well a candidate fits a known file; 0: not at all.
 int rank(const KnownFile& known, const Candidate& candidate) {
   const bool same_inode = candidate.file.id == known.id && !candidate.packed;
-  if (known.head.length == 0) return same_inode && !candidate.file.current ? 4 : 0;
+  if (known.head.length == 0) return same_inode && !candidate.file.current ? 1 : 0;  // or the inode was given out again
   if (!known.head.fits(candidate.file.first)) return 0;
-  if (same_inode) return 4;
-  if (candidate.packed) return 2;
-  if (candidate.file.size >= known.read) return 3;
-  return candidate.file.current ? 0 : 1;
+  if (same_inode) return kSameFile;
+  if (candidate.packed) return 3;
+  if (candidate.file.size >= known.read) return 4;
+  return candidate.file.current ? 0 : 2;
 }
 
 bool is_copy_of(const Candidate& copy, const Candidate& of) {
@@ -73,12 +75,12 @@ FileSearch search_files(const std::string& path, std::span<const KnownFile> know
 
   search.known.resize(known.size());
   std::optional<std::size_t> last;  // the candidate that is the last known file
-  for (const int wanted : {4, 3, 2, 1}) {
+  for (int wanted = kSameFile; wanted > 0; --wanted) {
     for (std::size_t k = 0; k < known.size(); ++k) {
       if (search.known[k]) continue;
       for (std::size_t c = 0; c < candidates.size(); ++c) {
         // one inode may be known twice: a name that was swapped away and back
-        if ((candidates[c].taken && wanted != 4) || rank(known[k], candidates[c]) != wanted) continue;
+        if ((candidates[c].taken && wanted != kSameFile) || rank(known[k], candidates[c]) != wanted) continue;
         candidates[c].taken = true;
         search.known[k] = candidates[c].file;
         if (k + 1 == known.size()) last = c;
