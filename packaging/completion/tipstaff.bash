@@ -18,7 +18,7 @@ _tipstaff() {
   COMPREPLY=()
 
   case $previous in
-    --format) words="text json none" ;;
+    --format) if [[ $command == report ]]; then words="table csv json"; else words="text json none"; fi ;;
     --service) words=$(_tipstaff_detectors) ;;
     --timezone)
       words="UTC $(awk '!/^#/ { print $3 }' /usr/share/zoneinfo/zone.tab 2>/dev/null |
@@ -26,7 +26,11 @@ _tipstaff() {
       ;;
     --jobs) words=$(seq "$(nproc)") ;;
     --year) words=$(date +%Y) ;;
-    --line) return ;;
+    --line | --account | --since | --until | --limit) return ;;
+    --ledger)
+      mapfile -t COMPREPLY < <(compgen -d -- "$current")
+      return
+      ;;
     --rules | --detectors | --config)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
@@ -39,8 +43,9 @@ _tipstaff() {
   fi
 
   case $command in
-    "") words="scan guard status check explain detectors --help --version" ;;
+    "") words="scan guard status report ledger check explain detectors --help --version" ;;
     scan) words="--service --format --json --rules --year --timezone --jobs --detectors --quiet --help" ;;
+    report) words="--account --since --until --format --json --raw --ledger --timezone --limit --help" ;;
     check) words="--rules --detectors --keys --json --help" ;;
     explain) words="--line --service --rules --detectors --year --timezone --json --help" ;;
     guard) words="--config --detectors --help" ;;

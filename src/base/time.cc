@@ -247,4 +247,15 @@ Instant TimeZone::to_utc(LocalInstant local, std::optional<Instant> not_before) 
   }
 }
 
+LocalInstant TimeZone::to_local(Instant time) const {
+  State& state = *state_;
+  const LocalInstant by_offset(time.time_since_epoch() + state.offset);
+  if (state.zone == nullptr) return by_offset;
+  try {
+    return LocalInstant(time.time_since_epoch() + state.zone->get_info(std::chrono::floor<seconds>(time)).offset);
+  } catch (const std::exception&) {
+    return by_offset;  // as above
+  }
+}
+
 }  // namespace tipstaff

@@ -44,6 +44,8 @@ class TimeZone {
   /// UTC of a wall-clock stamp. Twice-told hours (clocks set back): the reading that is not before `not_before`, the
   /// earlier one where both are or none is given. A skipped hour is read with the offset before the change.
   [[nodiscard]] Instant to_utc(LocalInstant local, std::optional<Instant> not_before = std::nullopt) const;
+  /// What the wall clock shows at that moment.
+  [[nodiscard]] LocalInstant to_local(Instant time) const;
   [[nodiscard]] const std::string& name() const;
 
  private:

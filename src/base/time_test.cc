@@ -140,6 +140,18 @@ TEST(TimeZone, SkippedHourIsReadWithTheOffsetBefore) {
   }
 }
 
+TEST(TimeZone, ToldOnTheWallClock) {
+  const TimeZone zone = TimeZone::find("Europe/Stockholm").value();
+  const auto spring = date(2013, 3, 31);
+  const auto autumn = date(2013, 10, 27);
+  EXPECT_EQ(zone.to_local(at(spring, 1h) - 1us), wall(spring, 2h) - 1us);
+  EXPECT_EQ(zone.to_local(at(spring, 1h)), wall(spring, 3h));
+  EXPECT_EQ(zone.to_local(at(autumn, 30min)), wall(autumn, 2h + 30min));
+  EXPECT_EQ(zone.to_local(at(autumn, 1h + 30min)), wall(autumn, 2h + 30min));
+  EXPECT_EQ(TimeZone::find("-03:30").value().to_local(at(spring, 4h)), wall(spring, 30min));
+  EXPECT_EQ(TimeZone().to_local(at(spring, 4h)), wall(spring, 4h));
+}
+
 TEST(TimeZone, CopiesAreIndependent) {
   const TimeZone stockholm = TimeZone::find("Europe/Stockholm").value();
   TimeZone copy = stockholm;

@@ -13,6 +13,7 @@
 #include "control/guard.h"
 #include "control/ledger_command.h"
 #include "control/output.h"
+#include "control/report.h"
 #include "control/scan.h"
 #include "control/status.h"
 
@@ -205,6 +206,55 @@ struct LedgerCommand {
   }
 };
 
+struct ReportCommand {
+  ReportOptions options;
+  std::string format = "table";
+  bool json = false;
+
+  void add(CLI::App& app) {
+    app.add_option("ADDRESS", options.subject, "An address, or a network as 192.0.2.0/24; none: the busiest attackers")
+        ->type_name("");
+    app.add_option_function<std::string>(
+        "--account",
+        [this](const std::string& name) {
+          options.account = name;
+          options.has_account = true;
+        },
+        "Attempts on this account, exactly as it was tried");
+    app.add_option("--since", options.since,
+                   "From this time on: 2d (ago), 2013-05-07, \"2013-05-07 10:27\", 2013-05-07T10:27:18Z")
+        ->type_name("TIME");
+    app.add_option("--until", options.until, "Before this time")->type_name("TIME");
+    app.add_option("--format", format, "table: for people; csv: the rows alone; json: one object")
+        ->check(CLI::IsMember({"table", "csv", "json"}));
+    app.add_flag("--json", json, "As --format json");
+    app.add_flag("--raw", options.raw, "With the log lines that told of each attempt");
+    app.add_option("--ledger", options.ledger, "The ledger's folder; default: that of the settings in /etc/tipstaff")
+        ->type_name("PATH");
+    app.add_option("--timezone", options.timezone,
+                   "Zone of the dates, and of times given without one: UTC, +02:00, Europe/Stockholm")
+        ->capture_default_str();
+    app.add_option("--limit", options.limit, "Only the newest rows, so many; of attackers the busiest (default 20)")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000'000}))
+        ->type_name("N");
+    app.footer(
+        "Prints who tried what, oldest first, under a headline; without an address or account, who tried most. Only\n"
+        "reads, while the guard runs or not.\n"
+        "Exit code: 0 printed (or nothing found), 1 the ledger or a part of it cannot be read, 2 wrong usage.\n\n"
+        "  tipstaff report\n"
+        "  tipstaff report 198.51.100.23 --raw\n"
+        "  tipstaff report 198.51.100.0/24 --since 2d\n"
+        "  tipstaff report --account root --since 2013-05-06 --until 2013-05-08 --format csv");
+  }
+
+  int run() {
+    options.format = json || format == "json" ? ReportOptions::Format::json
+                     : format == "csv"        ? ReportOptions::Format::csv
+                                              : ReportOptions::Format::table;
+    return run_report(options);
+  }
+};
+
 // Names the command that was used wrongly, and what was meant where a command is misspelt.
 std::string explain_misuse(const CLI::App* app, const CLI::Error& error) {
   std::string name = app->get_name();
@@ -251,6 +301,7 @@ int run_command_line(int argc, char** argv) {
   LedgerCommand ledger;
   GuardCommand guard;
   StatusCommand status;
+  ReportCommand report;
   CLI::App* const scan_app =
       app.add_subcommand("scan", "Read log files: who tried what, and who would have been blocked");
   CLI::App* const explain_app = app.add_subcommand("explain", "Say what is made of a log line, and why");
@@ -260,6 +311,7 @@ int run_command_line(int argc, char** argv) {
   CLI::App* const guard_app =
       app.add_subcommand("guard", "Follow the logs and record every attempt (blocks nobody yet)");
   CLI::App* const status_app = app.add_subcommand("status", "What the guard is doing");
+  CLI::App* const report_app = app.add_subcommand("report", "Who tried what and when, from the local database");
   guard.add(*guard_app);
   status.add(*status_app);
   scan.add(*scan_app);
@@ -267,6 +319,7 @@ int run_command_line(int argc, char** argv) {
   check.add(*check_app);
   detectors.add(*detectors_app);
   ledger.add(*ledger_app);
+  report.add(*report_app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -276,6 +329,7 @@ int run_command_line(int argc, char** argv) {
   if (scan_app->parsed()) return finish_output(scan.run());
   if (explain_app->parsed()) return finish_output(run_explain(explain.options));
   if (check_app->parsed()) return finish_output(run_check(check.options));
+  if (report_app->parsed()) return finish_output(report.run());
   if (ledger_app->parsed()) return finish_output(ledger.run());
   if (guard_app->parsed()) return finish_output(run_guard(guard.options));
   if (status_app->parsed()) return finish_output(run_status(status.options));

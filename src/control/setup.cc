@@ -83,6 +83,8 @@ Result<GuardSetup> setup_guard(const std::string& config_file, const std::vector
   return setup;
 }
 
+std::string setup_ledger() { return load_layers_partly({}).config.guard.ledger; }
+
 std::set<std::string> settings_in_force(const Config& config) {
   std::set<std::string> on;
   if (config.settings.count_publickey_failures) on.insert("count_publickey_failures");

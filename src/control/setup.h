@@ -31,6 +31,9 @@ struct GuardSetup {
 /// cannot be read, or `config_file` is not there.
 [[nodiscard]] Result<GuardSetup> setup_guard(const std::string& config_file, const std::vector<std::string>& detectors);
 
+/// The ledger's folder by the settings of /etc/tipstaff. What else is wrong in them does not matter here.
+[[nodiscard]] std::string setup_ledger();
+
 /// Names of the settings that detectors may ask for and that are on.
 [[nodiscard]] std::set<std::string> settings_in_force(const Config& config);
 

@@ -76,11 +76,8 @@ std::unordered_map<std::uint64_t, SubjectSummary> count_rows(OpenMonth& month, s
       const std::uint64_t flags = rows.number(5);
       const auto known = newest.empty() ? newest.end() : newest.find(hash(rows));
       if ((flags & 4U) != 0 || (known != newest.end() && known->second > rows.number(4))) continue;
-      StoredAttempt row;
-      row.outcome = static_cast<RowOutcome>(flags & 3U);
-      row.count = static_cast<std::uint32_t>(rows.number(7));
-      row.window_time = from_micros(rows.integer(8));
-      add(all[rows.number(6)], row);
+      add(all[rows.number(6)], static_cast<RowOutcome>(flags & 3U), static_cast<std::uint32_t>(rows.number(7)),
+          from_micros(rows.integer(8)));
     }
   }
   return all;
@@ -88,12 +85,10 @@ std::unordered_map<std::uint64_t, SubjectSummary> count_rows(OpenMonth& month, s
 
 }  // namespace
 
-void add(SubjectSummary& to, const StoredAttempt& row) {
-  (row.outcome == RowOutcome::failure   ? to.failures
-   : row.outcome == RowOutcome::success ? to.successes
-                                        : to.probes) += row.count;
-  to.first = std::min(to.first.value_or(row.when()), row.when());
-  to.last = std::max(to.last.value_or(row.when()), row.when());
+void add(SubjectSummary& to, RowOutcome outcome, std::uint32_t tries, Instant when) {
+  (outcome == RowOutcome::failure ? to.failures : outcome == RowOutcome::success ? to.successes : to.probes) += tries;
+  to.first = std::min(to.first.value_or(when), when);
+  to.last = std::max(to.last.value_or(when), when);
 }
 
 void LedgerReader::State::note(const std::string& name, const Error& error) {

@@ -28,7 +28,7 @@ struct BusyAddress {
   SubjectSummary summary;
 };
 
-/// Exactly one of network (a single address too) and account is to be given.
+/// Network (a single address too) or account is to be given; with both, the network's rows of that account are meant.
 struct ReportQuery {
   std::optional<IpNetwork> network;
   std::optional<std::string> account;
@@ -36,6 +36,35 @@ struct ReportQuery {
   std::optional<Instant> until;  ///< excluding
   bool raw = false;              ///< with the raw lines
   std::size_t most = 1'000'000;  ///< rows; the newest are given where there are more
+  /// Looks at so many rows of each address and month only, those recorded last; 0: at all.
+  std::size_t sample = 0;
+};
+
+/// A name and the tries it occurs in.
+struct NameCount {
+  std::string name;  ///< bytes as logged
+  std::int64_t tries = 0;
+  bool hidden = false;  ///< an account of which `name` is the shape of a password
+};
+
+/// The names of one kind in a report, most tries first.
+struct NameCounts {
+  std::vector<NameCount> names;  ///< at most 10,000
+  bool more = false;             ///< there may be others
+};
+
+/// What a query found, without the rows themselves: their places, of each attempt the newest version, none withdrawn.
+struct ReportIndex {
+  struct Place {
+    std::uint64_t id = 0;
+    std::uint32_t month = 0;  ///< index in `months`
+  };
+  SubjectSummary summary;                 ///< of all rows that fit
+  NameCounts addresses, accounts, hosts;  ///< in all rows that fit
+  std::vector<StoredVerdict> verdicts;    ///< that concern the network, or the account; oldest first
+  std::vector<Place> rows;                ///< oldest first
+  bool more = false;                      ///< there are older ones than `most`, or the sample left some out
+  std::vector<std::string> months;        ///< names of their files
 };
 
 struct Report {
@@ -73,6 +102,12 @@ class LedgerReader {
   LedgerReader& operator=(const LedgerReader&) = delete;
 
   [[nodiscard]] Result<Report> report(const ReportQuery& query);
+  /// The same in two steps, for reports of any length: find() holds some 60 bytes for each row while it looks, and
+  /// keeps 16. Errors: invalid (nothing asked for; more than 5,000,000 rows fit).
+  [[nodiscard]] Result<ReportIndex> find(const ReportQuery& query);
+  /// Rows [first, first + most) of what find() found, in its order. Those erased meanwhile are missing.
+  [[nodiscard]] std::vector<StoredAttempt> rows(const ReportIndex& index, std::size_t first, std::size_t most,
+                                                bool raw);
   /// Attempts recorded within `span` before the newest one, newest versions, in the order in which they were made; of more
   /// than `most` rows the newest. For a guard that goes on where it ended.
   [[nodiscard]] Result<std::vector<StoredAttempt>> last_recorded(std::chrono::seconds span, std::size_t most);

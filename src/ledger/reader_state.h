@@ -26,7 +26,8 @@ struct OpenMonth {
   PostingReader postings;
 };
 
-void add(SubjectSummary& to, const StoredAttempt& row);
+/// Counts an attempt.
+void add(SubjectSummary& to, RowOutcome outcome, std::uint32_t tries, Instant when);
 
 struct LedgerReader::State {
   std::string folder;

@@ -1,14 +1,24 @@
-// The access report: all rows of an address, network or account, newest versions, with their verdicts and raw lines.
+// The access report: all rows of an address, network or account, newest versions, with their verdicts and raw lines. A
+// network may be the whole internet, so rows are found first and read a second time when they are wanted: in between
+// there is a small entry for each, not the row.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
+#include "base/hash.h"
 #include "ledger/encode.h"
 #include "ledger/reader_state.h"
 #include "ledger/secret.h"
 
 namespace tipstaff {
 namespace {
+
+constexpr std::size_t kMostRows = 5'000'000;
+constexpr std::size_t kMostNames = 10'000;
 
 // The last address of a network, as bytes.
 std::string last_of(const IpNetwork& network) {
@@ -18,90 +28,170 @@ std::string last_of(const IpNetwork& network) {
   return last;
 }
 
-// The rows of a query, of each attempt the newest version.
-class Gathering {
+// Counts tries by name. Attackers choose names, so only the first kMostNames are told apart.
+class NameTally {
  public:
-  explicit Gathering(const ReportQuery& query) : query_(query) {}
+  static constexpr std::uint32_t kNone = UINT32_MAX;  // no name, or one too many
 
-  void take(OpenMonth& month, const std::vector<std::uint64_t>& ids) {
-    for (const std::uint64_t id : ids) {
-      auto found = month.rows.attempt(id);
-      if (!found) continue;  // erased
-      auto& kept = newest_[found->row.key];
-      if (kept.month == nullptr || kept.row.version < found->row.version) kept = {&month, std::move(found->row)};
+  /// The number of a name.
+  std::uint32_t number(const std::string& name) {
+    if (const auto known = numbers_.find(name); known != numbers_.end()) return known->second;
+    if (numbers_.size() == kMostNames) {
+      more_ = true;
+      return kNone;
     }
+    tries_.push_back(0);
+    return numbers_.emplace(name, static_cast<std::uint32_t>(numbers_.size())).first->second;
   }
-
-  Report finish() {
-    Report report;
-    std::vector<Kept> all;
-    for (auto& [key, kept] : newest_) {
-      const StoredAttempt& row = kept.row;
-      if (row.withdrawn || (query_.since && row.when() < *query_.since) ||
-          (query_.until && row.when() >= *query_.until)) {
-        continue;
-      }
-      if (query_.network && (!row.address || !query_.network->contains(*row.address))) continue;
-      if (query_.account && row.account != *query_.account && !row.hidden_account) continue;
-      all.push_back(std::move(kept));
+  void count(std::uint32_t number, std::uint32_t tries) {
+    if (number != kNone) tries_[number] += tries;
+  }
+  [[nodiscard]] NameCounts result() const {
+    NameCounts all{.names = {}, .more = more_};
+    for (const auto& [name, number] : numbers_) {
+      if (tries_[number] > 0) all.names.push_back({name, tries_[number], false});
     }
-    std::ranges::sort(all, [](const Kept& a, const Kept& b) {
-      return a.row.when() != b.row.when() ? a.row.when() < b.row.when() : a.row.id < b.row.id;
+    std::ranges::sort(all.names, [](const NameCount& a, const NameCount& b) {
+      return a.tries != b.tries ? a.tries > b.tries : a.name < b.name;
     });
-    for (const Kept& kept : all) add(report.summary, kept.row);
-    if (all.size() > query_.most) {
-      report.more = true;
-      all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(query_.most));
-    }
-    if (query_.raw) read_raw(all);
-    for (Kept& kept : all) report.attempts.push_back(std::move(kept.row));
-    return report;
+    return all;
   }
 
  private:
-  struct Kept {
-    OpenMonth* month = nullptr;
-    StoredAttempt row;
+  std::unordered_map<std::string, std::uint32_t> numbers_;
+  std::vector<std::int64_t> tries_;
+  bool more_ = false;
+};
+
+// Tells attempts apart. Of one source and generation no two places give the same.
+std::uint64_t number_of(const AttemptKey& key) {
+  return mix(key.offset + mix(key.generation + mix(hash_of(key.source) + key.index)));
+}
+
+// Finds the rows of a query, of each attempt the newest version.
+class Gathering {
+ public:
+  explicit Gathering(const ReportQuery& query)
+      : query_(query), account_(query.account ? stored_name(*query.account) : std::string()) {}
+
+  void take(OpenMonth& month, std::vector<std::uint64_t> ids) {
+    if (index_.months.empty() || index_.months.back() != month.name) index_.months.push_back(month.name);
+    if (query_.sample != 0 && ids.size() > query_.sample) {
+      ids.erase(ids.begin(), ids.end() - static_cast<std::ptrdiff_t>(query_.sample));
+      sampled_ = true;
+    }
+    for (const std::uint64_t id : ids) {
+      if (too_many()) return;
+      const auto found = month.rows.attempt(id);
+      if (found) take(*found);  // else erased
+    }
+  }
+
+  [[nodiscard]] bool too_many() const { return entries_.size() > kMostRows; }
+
+  ReportIndex finish() {
+    std::ranges::sort(entries_, [](const Entry& a, const Entry& b) {
+      return a.key != b.key ? a.key < b.key : a.version > b.version;
+    });
+    const auto older = std::ranges::unique(entries_, {}, &Entry::key);
+    entries_.erase(older.begin(), older.end());
+    std::erase_if(entries_, [](const Entry& entry) { return !entry.fits; });
+    std::ranges::sort(entries_, {}, [](const Entry& entry) { return std::pair(entry.when, entry.place.id); });
+    for (const Entry& entry : entries_) {
+      add(index_.summary, entry.outcome, entry.count, entry.when);
+      addresses_.count(entry.address, entry.count);
+      accounts_.count(entry.account, entry.count);
+      hosts_.count(entry.host, entry.count);
+    }
+    index_.addresses = addresses_.result();
+    index_.accounts = accounts_.result();
+    for (NameCount& one : index_.accounts.names) {
+      StoredAccount account = read_account(one.name);
+      one.name = std::move(account.text);
+      one.hidden = account.hidden;
+    }
+    index_.hosts = hosts_.result();
+    const std::size_t left_out = entries_.size() > query_.most ? entries_.size() - query_.most : 0;
+    index_.more = sampled_ || left_out != 0;
+    for (std::size_t i = left_out; i < entries_.size(); ++i) index_.rows.push_back(entries_[i].place);
+    return std::move(index_);
+  }
+
+ private:
+  struct Entry {
+    std::uint64_t key;
+    Instant when;
+    ReportIndex::Place place;
+    std::uint32_t version, count, address, account, host;
+    RowOutcome outcome;
+    bool fits;
   };
 
-  // Block by block: each is unpacked once.
-  static void read_raw(std::vector<Kept>& all) {
-    std::map<std::pair<OpenMonth*, std::uint64_t>, std::vector<std::pair<std::uint64_t, Kept*>>> by_batch;
-    for (Kept& kept : all) {
-      const auto batch = kept.month->rows.batch_of(kept.row.id);
-      by_batch[{kept.month, batch.batch}].emplace_back(kept.row.id - batch.first, &kept);
+  void take(const Found<StoredAttempt>& found) {
+    const StoredAttempt& row = found.row;
+    const Instant when = row.when();
+    const bool fits = !row.withdrawn && (!query_.since || when >= *query_.since) &&
+                      (!query_.until || when < *query_.until) &&
+                      (!query_.network || (row.address && query_.network->contains(*row.address))) &&
+                      (!query_.account || found.account == account_);
+    if (!fits && row.version == 0) return;  // a later version must stay, to say that an older one does not hold
+    Entry entry{.key = number_of(row.key),
+                .when = when,
+                .place = {row.id, static_cast<std::uint32_t>(index_.months.size() - 1)},
+                .version = row.version,
+                .count = row.count,
+                .address = NameTally::kNone,
+                .account = NameTally::kNone,
+                .host = NameTally::kNone,
+                .outcome = row.outcome,
+                .fits = fits};
+    if (fits) {
+      if (row.address) entry.address = addresses_.number(row.address->to_string());
+      if (row.account) entry.account = accounts_.number(found.account);
+      if (!row.host.empty()) entry.host = hosts_.number(row.host);
     }
-    for (auto& [from, rows] : by_batch) {
-      Statement block(from.first->database, "SELECT block FROM raw WHERE batch = ?");
-      if (!block.start(from.second).next()) continue;
-      std::ranges::sort(rows, {}, &std::pair<std::uint64_t, Kept*>::first);
-      std::vector<std::uint64_t> places;
-      for (const auto& [place, kept] : rows) places.push_back(place);
-      auto lines = unpack_lines(block.bytes(0), places);
-      if (!lines) {
-        from.first->database.set_error(lines.error().kind, lines.error().text);
-        continue;
-      }
-      for (std::size_t i = 0; i < rows.size(); ++i) rows[i].second->row.raw = std::move((*lines)[i]);
-    }
+    entries_.push_back(entry);
   }
 
   const ReportQuery& query_;
-  std::map<AttemptKey, Kept> newest_;
+  std::string account_;  // as stored
+  std::vector<Entry> entries_;
+  NameTally addresses_, accounts_, hosts_;
+  bool sampled_ = false;
+  ReportIndex index_;
 };
 
-// Rows whose address lies in the network.
-std::vector<std::uint64_t> rows_in(OpenMonth& month, const IpNetwork& network) {
+// Rows of one month, each with its raw lines. Block by block: each is unpacked once.
+void read_raw(OpenMonth& month, const std::vector<StoredAttempt*>& wanted) {
+  std::map<std::uint64_t, std::vector<std::pair<std::uint64_t, StoredAttempt*>>> by_batch;
+  for (StoredAttempt* const row : wanted) {
+    const auto batch = month.rows.batch_of(row->id);
+    by_batch[batch.batch].emplace_back(row->id - batch.first, row);
+  }
+  Statement block(month.database, "SELECT block FROM raw WHERE batch = ?");
+  for (auto& [batch, rows] : by_batch) {
+    if (!block.start(batch).next()) continue;
+    std::ranges::sort(rows, {}, &std::pair<std::uint64_t, StoredAttempt*>::first);
+    std::vector<std::uint64_t> places;
+    for (const auto& [place, row] : rows) places.push_back(place);
+    auto lines = unpack_lines(block.bytes(0), places);
+    if (!lines) {
+      month.database.set_error(lines.error().kind, lines.error().text);
+      continue;
+    }
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i].second->raw = std::move((*lines)[i]);
+  }
+}
+
+// Gathers the rows whose address lies in the network.
+void gather(OpenMonth& month, const IpNetwork& network, Gathering& gathering) {
   const std::string last = last_of(network);
   Statement addresses(month.database, "SELECT id FROM address WHERE value BETWEEN ? AND ?");
   const std::string first = to_bytes(network.address());
-  std::vector<std::uint64_t> rows;
   addresses.start(first, last);
-  while (addresses.next()) {
-    const auto found = month.postings.find(SubjectKind::address, addresses.number(0)).rows;
-    rows.insert(rows.end(), found.begin(), found.end());
+  while (addresses.next() && !gathering.too_many()) {
+    gathering.take(month, month.postings.find(SubjectKind::address, addresses.number(0)).rows);
   }
-  return rows;
 }
 
 void add_verdicts(OpenMonth& month, const ReportQuery& query, std::vector<StoredVerdict>& all) {
@@ -114,14 +204,13 @@ void add_verdicts(OpenMonth& month, const ReportQuery& query, std::vector<Stored
       if (!too_old && (!query.until || row.at < *query.until)) all.push_back(row);
     }
   };
-  if (query.account) {
+  if (!query.network) {
     Statement by_account(month.database,
                          select_verdicts("WHERE account = (SELECT id FROM account WHERE value = ?)").c_str());
     const std::string name = stored_name(*query.account);
     take(by_account.start(name));
     return;
   }
-  if (!query.network) return;
   // Networks around the one asked for, then those within it.
   Statement exact(month.database, select_verdicts("WHERE network = ?").c_str());
   for (unsigned bits = 0; bits < query.network->bits(); ++bits) {
@@ -136,8 +225,8 @@ void add_verdicts(OpenMonth& month, const ReportQuery& query, std::vector<Stored
 
 }  // namespace
 
-Result<Report> LedgerReader::report(const ReportQuery& query) {
-  if (query.network.has_value() == query.account.has_value()) {
+Result<ReportIndex> LedgerReader::find(const ReportQuery& query) {
+  if (!query.network && !query.account) {
     return fail(ErrorKind::invalid, "a report is about an address or network, or about an account: name one of them");
   }
   if (auto done = state_->refresh(); !done) return std::unexpected(done.error());
@@ -145,7 +234,7 @@ Result<Report> LedgerReader::report(const ReportQuery& query) {
   std::vector<StoredVerdict> verdicts;
   state_->each([&](OpenMonth& month) {
     if (query.network) {
-      gathering.take(month, rows_in(month, *query.network));
+      gather(month, *query.network, gathering);
     } else {
       Statement account(month.database, "SELECT id FROM account WHERE value = ?");
       const std::string name = stored_name(*query.account);
@@ -155,10 +244,43 @@ Result<Report> LedgerReader::report(const ReportQuery& query) {
     }
     add_verdicts(month, query, verdicts);
   });
-  Report report = gathering.finish();
+  if (gathering.too_many()) {
+    return fail(ErrorKind::invalid,
+                fmt::format("more than {} attempts fit: ask for a smaller network or a shorter time", kMostRows));
+  }
+  ReportIndex index = gathering.finish();
   std::ranges::sort(verdicts, {}, [](const StoredVerdict& verdict) { return std::pair(verdict.at, verdict.id); });
-  report.verdicts = std::move(verdicts);
-  return report;
+  index.verdicts = std::move(verdicts);
+  return index;
+}
+
+std::vector<StoredAttempt> LedgerReader::rows(const ReportIndex& index, std::size_t first, std::size_t most, bool raw) {
+  first = std::min(first, index.rows.size());
+  const std::size_t count = std::min(most, index.rows.size() - first);
+  std::vector<StoredAttempt> all(count);  // id 0: not read
+  state_->each([&](OpenMonth& month) {
+    std::vector<StoredAttempt*> read;
+    for (std::size_t i = 0; i < count; ++i) {
+      const ReportIndex::Place& place = index.rows[first + i];
+      if (index.months[place.month] != month.name) continue;
+      auto found = month.rows.attempt(place.id);
+      if (!found) continue;
+      all[i] = std::move(found->row);
+      read.push_back(&all[i]);
+    }
+    if (raw) read_raw(month, read);
+  });
+  std::erase_if(all, [](const StoredAttempt& row) { return row.id == 0; });
+  return all;
+}
+
+Result<Report> LedgerReader::report(const ReportQuery& query) {
+  auto index = find(query);
+  if (!index) return std::unexpected(index.error());
+  return Report{.attempts = rows(*index, 0, index->rows.size(), query.raw),
+                .summary = index->summary,
+                .verdicts = std::move(index->verdicts),
+                .more = index->more};
 }
 
 Result<std::vector<StoredAttempt>> LedgerReader::last_recorded(std::chrono::seconds span, std::size_t most) {
