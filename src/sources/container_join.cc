@@ -25,7 +25,8 @@ bool ends_escaping(std::string_view text) {
   return (text.size() - (other == std::string_view::npos ? 0 : other + 1)) % 2 == 1;
 }
 
-/// {"log":"text\n","stream":"stdout","time":"2026-11-05T03:04:05.123456789Z"}; a piece has no \n at the end of its text.
+/// {"log":"text\n","stream":"stdout","time":"2026-11-05T03:04:05.123456789Z"}; a piece has no \n at the end of its
+/// text.
 std::optional<Piece> read_docker(std::string_view line) {
   constexpr std::string_view kBefore = R"({"log":")";
   if (!line.starts_with(kBefore)) return std::nullopt;

@@ -1,6 +1,6 @@
-// Finds what tells of logins on this machine, for the first start without settings: the files that syslog, mail, FTP and
-// web servers write where distributions put them, and the journal. Each finding is a sentence for the administrator,
-// also those that are not used or cannot be read, with what to do. It opens and follows nothing.
+// Finds what tells of logins on this machine, for the first start without settings: the files that syslog, mail, FTP
+// and web servers write where distributions put them, and the journal. Each finding is a sentence for the
+// administrator, also those that are not used or cannot be read, with what to do. It opens and follows nothing.
 //
 // The journal repeats what syslog writes to files, and an attempt must not count twice: it is used only where no such
 // file is kept any more. Logs of containers are never found by themselves: what runs in them is not this machine's.

@@ -16,8 +16,8 @@ namespace tipstaff {
 /// True where a path has *, ? or [.
 [[nodiscard]] bool is_pattern(const std::string& path);
 
-/// The paths of the files, and of links to files, that fit now, sorted; at most kMostFitting. `*` fits no leading dot and
-/// no slash. A name with a date before its extension (app-20260107.log) is left out where the same name without the
+/// The paths of the files, and of links to files, that fit now, sorted; at most kMostFitting. `*` fits no leading dot
+/// and no slash. A name with a date before its extension (app-20260107.log) is left out where the same name without the
 /// date exists beside it: then that is the log.
 [[nodiscard]] std::vector<std::string> files_that_fit(const std::string& pattern);
 inline constexpr std::size_t kMostFitting = 1000;
