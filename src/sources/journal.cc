@@ -68,8 +68,10 @@ struct JournalFollower::Core {
 
   // where reading stands
   Place at;
-  Instant last_time{};  // of the last entry read
-  Instant end_time{};   // everything logged before was read
+  Place behind;             // all that was ever read; after a restart `at` can be before it
+  Instant last_time{};      // of the entry before that
+  Instant end_time{};       // everything logged before was read
+  bool read_again = false;  // what is read now was read before the restart
   JournalRuns runs;
   JournalTimes times;
   std::map<std::uint64_t, std::uint64_t> read_to;  // generation -> behind the last entry read
@@ -110,6 +112,8 @@ JournalFollower::Core::Core(FileWatch& on, JournalOptions with, std::optional<Sa
   for (const JournalRuns::Run& run : checkpoint->runs) runs.restore(run);
   runs.begin_above(saved->place.generation);
   at = saved->place;
+  behind = checkpoint->behind;
+  read_again = true;
   last_time = checkpoint->last;
   end_time = checkpoint->end;
   was_there = at.generation > 0;
@@ -166,7 +170,7 @@ void JournalFollower::Core::begin() {
   catching_up = false;
   if (reader->move_to_last()) {
     if (const auto entry = reader->entry()) {
-      at = {runs.generation_of((*entry)->run), (*entry)->number + 1};
+      at = behind = {runs.generation_of((*entry)->run), (*entry)->number + 1};
       last_time = (*entry)->realtime;
       read_to[at.generation] = at.offset;
       return;
@@ -175,25 +179,31 @@ void JournalFollower::Core::begin() {
   reader->seek_time(last_time);
 }
 
+// By the number of the place, else by that of the last entry read, else by time. In the latter cases connections that
+// were open are not read again: what is there can be a copy of what was read, under other numbers.
 void JournalFollower::Core::go_on() {
   if (at.generation == 0) return reader->seek_time(last_time);
-  const std::string run = runs.id_of(at.generation);
-  if (run.empty()) return reader->seek_time(last_time + kNextTime);
-  const JournalReader::Around around = reader->look_around(run, at.offset);
-  if (!around.before && !around.from) {
-    // Of that run nothing is left. What is there can be a copy of what was read, so time decides; connections that were
-    // open are not read again.
-    reader->seek_number(run, at.offset, last_time + kNextTime);
-    if (reader->oldest()) {
-      warn(
-          fmt::format("{} no longer has the entry up to which it was read; reading goes on with the first entry after "
-                      "{}. What was logged after that and removed since is lost",
-                      what(), to_rfc3339(last_time)));
-    }
+  for (const Place place : {at, behind}) {
+    const std::string run = runs.id_of(place.generation);
+    if (run.empty()) continue;
+    const JournalReader::Around around = reader->look_around(run, place.offset);
+    if (!around.before && !around.from) continue;
+    reader->seek_number(run, place.offset, place == at ? times.not_after(at).value_or(last_time) : last_time);
+    maybe_lost = !around.before && begins_later();
     return;
   }
-  reader->seek_number(run, at.offset, times.not_after(at).value_or(last_time));
-  maybe_lost = !around.before && begins_later();
+  const std::string run = runs.id_of(behind.generation);
+  if (run.empty()) {
+    reader->seek_time(last_time + kNextTime);
+  } else {
+    reader->seek_number(run, behind.offset, last_time + kNextTime);  // should its file come back
+  }
+  if (reader->oldest()) {
+    warn(fmt::format(
+        "{} no longer has the entry up to which it was read; reading goes on with the first entry after {}. "
+        "What was logged after that and removed since is lost",
+        what(), to_rfc3339(last_time)));
+  }
 }
 
 // Whether what it begins with was logged after everything that was read.
@@ -245,7 +255,7 @@ void JournalFollower::Core::read() {
       return;
     } else if (*next == nullptr) {
       end_time = options.now();
-      catching_up = false;
+      catching_up = read_again = false;
       if (std::exchange(check_due, false)) check_files();
       return;
     } else {
@@ -261,7 +271,11 @@ void JournalFollower::Core::hand_out(const JournalEntry& entry) {
   record.next = {record.place.generation, entry.number + 1};
   if (std::exchange(maybe_lost, false)) tell_loss(record.place);
   at = record.next;
-  last_time = entry.realtime;
+  read_again = read_again && record.place < behind;
+  if (!read_again) {
+    behind = at;
+    last_time = entry.realtime;
+  }
   times.note(record.place, entry.realtime);
   read_to[at.generation] = at.offset;
   if (read_to.size() > JournalRuns::kMost) read_to.erase(read_to.begin());
@@ -348,6 +362,7 @@ std::string JournalFollower::checkpoint(Place place) const {
   const bool all_read = read_to != core_->read_to.end() && place.offset >= read_to->second;
   JournalCheckpoint checkpoint;
   checkpoint.last = core_->last_time;
+  checkpoint.behind = core_->behind;
   checkpoint.end = core_->end_time;
   checkpoint.from = all_read ? core_->last_time : core_->times.not_after(place).value_or(core_->last_time);
   checkpoint.runs = core_->runs.all();

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -47,14 +48,18 @@ void JournalRuns::restore(Run run) {
 }
 
 std::string to_text(const JournalCheckpoint& checkpoint) {
-  std::string text = fmt::format("from={};last={};end={}", checkpoint.from.time_since_epoch().count(),
-                                 checkpoint.last.time_since_epoch().count(), checkpoint.end.time_since_epoch().count());
+  const auto number = [](Instant time) { return time.time_since_epoch().count(); };
+  std::string text =
+      fmt::format("from={};last={};end={};run={};number={}", number(checkpoint.from), number(checkpoint.last),
+                  number(checkpoint.end), checkpoint.behind.generation, checkpoint.behind.offset);
   for (const JournalRuns::Run& run : checkpoint.runs) text += fmt::format(";{}={}", run.generation, run.id);
   return text;
 }
 
 Result<JournalCheckpoint> parse_journal_checkpoint(std::string_view text) {
   const auto damaged = [] { return fail(ErrorKind::corrupt, "the saved place of the journal cannot be read"); };
+  constexpr std::array<std::string_view, 5> kNames = {"from", "last", "end", "run", "number"};
+  std::array<std::uint64_t, kNames.size()> numbers{};
   JournalCheckpoint checkpoint;
   std::size_t part = 0;
   while (!text.empty()) {
@@ -64,12 +69,8 @@ Result<JournalCheckpoint> parse_journal_checkpoint(std::string_view text) {
     if (equals == std::string_view::npos) return damaged();
     const std::string_view name = one.substr(0, equals);
     const std::string_view value = one.substr(equals + 1);
-    if (part < 3) {
-      constexpr std::string_view kTimes[] = {"from", "last", "end"};
-      Instant* const times[] = {&checkpoint.from, &checkpoint.last, &checkpoint.end};
-      std::int64_t microseconds = 0;
-      if (name != kTimes[part] || !read_number(value, microseconds) || microseconds < 0) return damaged();
-      *times[part] = Instant(std::chrono::microseconds(microseconds));
+    if (part < kNames.size()) {
+      if (name != kNames[part] || !read_number(value, numbers[part])) return damaged();
     } else {
       JournalRuns::Run run{0, std::string(value)};
       const bool rises = read_number(name, run.generation) && run.generation > 0 &&
@@ -79,7 +80,13 @@ Result<JournalCheckpoint> parse_journal_checkpoint(std::string_view text) {
     }
     ++part;
   }
-  if (part < 3) return damaged();
+  constexpr auto kLatest = static_cast<std::uint64_t>(Instant::max().time_since_epoch().count());
+  if (part < kNames.size() || std::max({numbers[0], numbers[1], numbers[2]}) > kLatest) return damaged();
+  const auto time = [](std::uint64_t number) { return Instant(std::chrono::microseconds(number)); };
+  checkpoint.from = time(numbers[0]);
+  checkpoint.last = time(numbers[1]);
+  checkpoint.end = time(numbers[2]);
+  checkpoint.behind = {numbers[3], numbers[4]};
   return checkpoint;
 }
 

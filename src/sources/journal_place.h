@@ -52,13 +52,15 @@ class JournalRuns {
 struct JournalCheckpoint {
   Instant from{};  ///< not later than the entry at the place: where reading goes on in files of other runs
   Instant last{};  ///< time of the last entry that was read
+  Place behind;    ///< behind that entry
   Instant end{};   ///< everything that was logged before was read
   std::vector<JournalRuns::Run> runs;
 
   bool operator==(const JournalCheckpoint&) const = default;
 };
 
-/// "from=MICROSECONDS;last=...;end=...;1=ID;2=ID", at most 512 bytes.
+/// "from=MICROSECONDS;last=...;end=...;run=GENERATION;number=NUMBER;1=ID;2=ID", at most 640 bytes. `run` and `number`
+/// are `behind`.
 [[nodiscard]] std::string to_text(const JournalCheckpoint& checkpoint);
 [[nodiscard]] Result<JournalCheckpoint> parse_journal_checkpoint(std::string_view text);
 
