@@ -40,7 +40,7 @@ constexpr std::array kKnown = {
 constexpr std::array kJournals = {"/var/log/journal/*/system.journal", "/run/log/journal/*/system.journal"};
 constexpr std::array kContainers = {"/var/lib/docker/containers", "/var/log/pods"};
 // Behind the journal by so much, a file is a leftover of a syslog that was removed.
-constexpr std::time_t kLeftover = 7 * 24 * 3600;
+constexpr std::time_t kLeftover{7L * 24 * 3600};
 
 std::optional<std::time_t> written(const std::string& path) {
   struct stat facts{};

@@ -1,5 +1,9 @@
 #include "sources/file_follower.h"
 
+#include <sys/resource.h>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+
 #include "sources/file_testing.h"
 
 namespace tipstaff {
@@ -364,6 +368,37 @@ TEST_F(FileFollowing, PauseHoldsBackEveryLine) {
   follower->pause(false);
   follower.spin();
   EXPECT_EQ(follower.take_lines(), (Lines{"six", "seven", "eight"}));
+}
+
+TEST_F(FileFollowing, WithoutInotifyFilesAreLookedAtOnceAMinute) {
+  folder.append(kLog, "one\n");
+  boost::asio::io_context loop;
+  const boost::asio::posix::stream_descriptor opens_the_loop(loop);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 3;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  FileWatch watch(loop);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_NE(watch.trouble().find("raise fs.inotify.max_user_instances"), std::string::npos) << watch.trouble();
+
+  FileFollower follower(watch, options(), std::nullopt);
+  Lines lines;
+  ASSERT_TRUE(follower.start(loop, [&](const Record& record) { lines.emplace_back(record.line); }));
+  const auto spin = [&] {
+    while (loop.poll() > 0) {
+    }
+  };
+  spin();
+  folder.rename(kLog, "auth.log.1");
+  folder.append(kLog, "two\n");
+  spin();
+  EXPECT_EQ(lines, Lines{"one"});
+  watch.recheck();
+  spin();
+  EXPECT_EQ(lines, (Lines{"one", "two"}));
+  EXPECT_EQ(follower.health().sentence, watch.trouble());
 }
 
 TEST_F(FileFollowing, ReadsInBlocksAndLetsOthersRun) {

@@ -43,7 +43,7 @@ std::vector<WatchPoint> points_of(const std::string& pattern) {
     const bool open = is_pattern(name);
     std::vector<std::string> next;
     for (const std::string& directory : directories) {
-      const std::string path = directory == "/" ? "/" + name : directory + "/" + name;
+      const std::string path = std::filesystem::path(directory) / part;
       std::error_code error;
       if (open) {
         for (std::string& child : expand(path, GLOB_ONLYDIR)) {

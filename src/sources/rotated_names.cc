@@ -82,7 +82,7 @@ struct Found {
 
 void add(const fs::directory_entry& entry, RotationMark mark, std::vector<Found>& found) {
   std::error_code error;
-  if (!entry.is_regular_file(error) || error) return;
+  if (entry.symlink_status(error).type() != fs::file_type::regular || error) return;  // a link may lead anywhere
   const auto written = entry.last_write_time(error);
   if (!error) found.push_back({entry.path().string(), std::move(mark), written});
 }

@@ -9,6 +9,7 @@
 #include <array>
 #include <deque>
 #include <string_view>
+#include <utility>
 
 namespace tipstaff {
 namespace {
@@ -42,7 +43,8 @@ std::vector<WatchPoint> watch_points(const std::string& path) {
       here.erase(here.empty() ? 0 : here.rfind('/'));
       continue;
     }
-    const std::string there = here + "/" + name;
+    std::string there = here;
+    there.append("/").append(name);
     struct stat facts{};
     if (lstat(there.c_str(), &facts) != 0) {
       watch(name);
@@ -59,7 +61,7 @@ std::vector<WatchPoint> watch_points(const std::string& path) {
       watch(name);
       return points;
     } else {
-      here = there;
+      here = std::move(there);
     }
   }
   return points;
