@@ -159,7 +159,7 @@ class Guard {
       if (found == saved_.end()) return std::nullopt;
       return SavedPlace{found->second.resume, found->second.checkpoint};
     };
-    maker_ = std::make_unique<GuardSources>(loop_, in_force_.config->guard, find, log_);
+    maker_ = std::make_unique<GuardSources>(loop_, in_force_.config->guard, find, log_, [this] { look_for_sources(); });
     look_for_sources();
     if (sources_.empty())
       add_problem("there is no source to read; name some in [sources] of /etc/tipstaff/tipstaff.toml");
@@ -183,6 +183,7 @@ class Guard {
         core_->begin_at(number, source.position());
       }
     }
+    arm_commit();
   }
 
   void take(std::size_t number, const Record& record) {
@@ -240,7 +241,6 @@ class Guard {
 
   void keep_house() {
     core_->pass(now());
-    look_for_sources();
     for (Following& one : sources_) tell_health(one);
     arm_commit();
     if (!ledger_) {

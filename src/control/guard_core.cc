@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "control/setup.h"
 
 namespace tipstaff {
 namespace {
@@ -30,6 +31,13 @@ Outcome from_row(RowOutcome outcome) {
   return outcome == RowOutcome::failure   ? Outcome::failure
          : outcome == RowOutcome::success ? Outcome::success
                                           : Outcome::probe;
+}
+
+// The service itself says that there is no such account, so what was typed may have been a password.
+bool says_unknown(const std::vector<std::string>& lines) {
+  return std::ranges::any_of(lines, [](const std::string& line) {
+    return line.find("nvalid user ") != std::string::npos || line.find("llegal user ") != std::string::npos;
+  });
 }
 
 // As much of the attempt that caused a block as the rules need to find it again.
@@ -99,6 +107,7 @@ GuardCore::GuardCore(std::shared_ptr<const Config> config, std::shared_ptr<const
       log_(std::move(log)),
       started_(now),
       engine_(config_),
+      readers_(std::make_shared<LineReaders>(*detectors_, RecognizerOptions{"", settings_in_force(*config_)})),
       now_(now),
       total_failed_(config_->rules.size()),
       total_verdicts_(config_->rules.size()) {}
@@ -111,8 +120,7 @@ std::size_t GuardCore::add_source(const std::string& name, const TimeZone& zone,
   SourceState* const state = source.get();
   state->name = name;
   PipelineOptions options;
-  options.detectors = detectors_.get();
-  if (config_->settings.count_publickey_failures) options.recognizer.settings.insert("count_publickey_failures");
+  options.readers = readers_;
   options.zone = zone;
   options.started = now;
   options.trust_network = trust_network;
@@ -199,6 +207,7 @@ void GuardCore::write_row(SourceState& source, Change change, const Attempt& att
   row.time = attempt.time;
   row.window_time = attempt.window_time;
   row.raw = open.raw;
+  row.account_unknown = row.account.has_value() && says_unknown(open.raw);
 }
 
 void GuardCore::judge(const SourceState& source, const Attempt& attempt, OpenAttempt& open) {

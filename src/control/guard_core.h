@@ -92,6 +92,7 @@ class GuardCore {
   LogSink log_;
   Instant started_;
   RuleEngine engine_;
+  std::shared_ptr<LineReaders> readers_;
   std::vector<std::unique_ptr<SourceState>> sources_;
   Batch batch_;
   std::uint64_t batch_number_ = 1;

@@ -113,6 +113,20 @@ TEST(GuardCore, ChangesBetweenTwoCommitsAreOneRow) {
   EXPECT_EQ(run.ledger.known, 0U);
 }
 
+TEST(GuardCore, AnAccountThatTheServiceDoesNotKnowIsMarked) {
+  Watch run{rules(kRules),
+            {{ssh("07:59:10", 17, "Invalid user hunter2! from 192.0.2.1 port 1"),
+              ssh("07:59:11", 18, "Failed password for invalid user x from 192.0.2.1 port 1 ssh2"),
+              ssh("07:59:12", 19, "Failed password for root from 192.0.2.1 port 1 ssh2")}}};
+  run.start(kNow);
+  run.give(3, kNow);
+  const Batch batch = run.core->cut_batch(kNow, [](std::size_t, Place) { return std::string(); });
+  ASSERT_EQ(batch.attempts.size(), 3U);
+  EXPECT_TRUE(batch.attempts[0].account_unknown);
+  EXPECT_TRUE(batch.attempts[1].account_unknown);
+  EXPECT_FALSE(batch.attempts[2].account_unknown);
+}
+
 TEST(GuardCore, AnAttemptWithoutAddressIsJudgedWhenItHasOne) {
   Texts lines;
   for (int i = 0; i < 5; ++i) {

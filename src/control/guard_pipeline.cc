@@ -47,9 +47,8 @@ bool ReadMark::covers(Place place) const {
 GuardPipeline::GuardPipeline(PipelineOptions options, Sink sink)
     : options_(std::move(options)),
       sink_(std::move(sink)),
-      recognizer_(*options_.detectors, options_.recognizer),
       clock_(options_.zone, std::nullopt, options_.started),
-      coverage_(*options_.detectors, options_.recognizer),
+      coverage_(options_.readers),
       folder_([this](Change change, Attempt& attempt) { changed(change, attempt); }),
       read_(options_.read) {}
 
@@ -96,7 +95,7 @@ bool GuardPipeline::take(const Record& record) {
     header = split_header(record.line, scratch_);
     clock_.follow(header);
   }
-  recognizer_.recognize(header, finding_);
+  options_.readers->all().recognize(header, finding_);
   if (record.cut && finding_.fields.has_address) {  // whoever wrote the line chose where it is cut
     finding_.ambiguous = true;
     finding_.fields.has_address = false;

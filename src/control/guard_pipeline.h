@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -56,12 +57,11 @@ struct OpenAttempt {
 };
 
 struct PipelineOptions {
-  const DetectorSet* detectors = nullptr;  ///< must outlive the pipeline
-  RecognizerOptions recognizer;
-  TimeZone zone;               ///< of stamps without one
-  Instant started{};           ///< now
-  bool trust_network = false;  ///< records that anybody could have sent count like others
-  ReadMark read;               ///< what was read before the restart
+  std::shared_ptr<LineReaders> readers;  ///< those of the guard's thread
+  TimeZone zone;                         ///< of stamps without one
+  Instant started{};                     ///< now
+  bool trust_network = false;            ///< records that anybody could have sent count like others
+  ReadMark read;                         ///< what was read before the restart
 };
 
 class GuardPipeline {
@@ -105,7 +105,6 @@ class GuardPipeline {
 
   PipelineOptions options_;
   Sink sink_;
-  Recognizer recognizer_;
   SourceClock clock_;
   Coverage coverage_;
   Folder folder_;

@@ -20,7 +20,7 @@ constexpr const char* kFailed = "Failed password for root from 192.0.2.1 port 40
 
 PipelineOptions options(ReadMark read = {}) {
   PipelineOptions all;
-  all.detectors = testing_guard::detectors().get();
+  all.readers = std::make_shared<LineReaders>(*testing_guard::detectors(), RecognizerOptions());
   all.started = instant("2026-11-25T08:00:00Z");
   all.read = std::move(read);
   return all;

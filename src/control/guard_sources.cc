@@ -1,11 +1,12 @@
 #include "control/guard_sources.h"
 
 #include <fmt/format.h>
-#include <glob.h>
 
 #include <utility>
 
+#include "sources/discover.h"
 #include "sources/file_follower.h"
+#include "sources/file_glob.h"
 #include "sources/file_watch.h"
 #include "sources/journal.h"
 
@@ -14,19 +15,6 @@ namespace {
 
 constexpr std::size_t kMostFiles = 1'000;
 
-bool is_pattern(const std::string& path) { return path.find_first_of("*?[") != std::string::npos; }
-
-// The files that fit now, sorted.
-std::vector<std::string> fitting(const std::string& pattern) {
-  std::vector<std::string> files;
-  glob_t found{};
-  if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
-    for (std::size_t i = 0; i < found.gl_pathc; ++i) files.emplace_back(found.gl_pathv[i]);
-  }
-  ::globfree(&found);
-  return files;
-}
-
 // Settings were checked when they were loaded.
 TimeZone zone_of(const std::string& name) {
   return name.empty() ? TimeZone::local() : TimeZone::find(name).value_or(TimeZone::local());
@@ -34,16 +22,36 @@ TimeZone zone_of(const std::string& name) {
 
 }  // namespace
 
-GuardSources::GuardSources(boost::asio::io_context& loop, GuardSettings settings, FindSaved saved, LogSink log)
+GuardSources::GuardSources(boost::asio::io_context& loop, GuardSettings settings, FindSaved saved, LogSink log,
+                           std::function<void()> more)
     : settings_(std::move(settings)),
       saved_(std::move(saved)),
       log_(std::move(log)),
+      more_(std::move(more)),
       watch_(std::make_unique<FileWatch>(loop)) {}
 
 GuardSources::~GuardSources() = default;
 
+// Where nothing is set, what this machine has is set as if the administrator had.
+void GuardSources::find() {
+  FileSetting files;
+  files.from_start = settings_.from_start;
+  files.timezone = settings_.timezone;
+  for (FoundSource& found : discover_sources()) {
+    log_(Priority::info, found.sentence);
+    if (!found.use) continue;
+    if (found.path.empty()) {
+      settings_.journal = true;
+    } else {
+      files.files.push_back(std::move(found.path));
+    }
+  }
+  if (!files.files.empty()) settings_.files.push_back(std::move(files));
+}
+
 std::vector<MadeSource> GuardSources::look(std::vector<std::string>& problems) {
   std::vector<MadeSource> made;
+  if (first_ && settings_.finds_sources()) find();
   look_for_files(made, problems);
   if (first_ && settings_.journal) {
     JournalOptions options;
@@ -63,7 +71,8 @@ void GuardSources::look_for_files(std::vector<MadeSource>& made, std::vector<std
         add_file(path, setting, made);
         continue;
       }
-      const std::vector<std::string> files = fitting(path);
+      if (first_) globs_.push_back(std::make_unique<FileGlob>(*watch_, path, more_));
+      const std::vector<std::string> files = files_that_fit(path);
       for (const std::string& file : files) add_file(file, setting, made);
       if (first_ && files.empty())
         problems.push_back(

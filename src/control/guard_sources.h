@@ -16,6 +16,7 @@
 
 namespace tipstaff {
 
+class FileGlob;
 class FileWatch;
 
 struct MadeSource {
@@ -29,7 +30,9 @@ class GuardSources {
   /// Gives what was saved of a source, by its name.
   using FindSaved = std::function<std::optional<SavedPlace>(const std::string& source)>;
 
-  GuardSources(boost::asio::io_context& loop, GuardSettings settings, FindSaved saved, LogSink log);
+  /// `more` is called from the loop when look() may have further ones to give.
+  GuardSources(boost::asio::io_context& loop, GuardSettings settings, FindSaved saved, LogSink log,
+               std::function<void()> more);
   ~GuardSources();
   GuardSources(const GuardSources&) = delete;
   GuardSources& operator=(const GuardSources&) = delete;
@@ -39,13 +42,16 @@ class GuardSources {
   [[nodiscard]] std::vector<MadeSource> look(std::vector<std::string>& problems);
 
  private:
+  void find();
   void look_for_files(std::vector<MadeSource>& made, std::vector<std::string>& problems);
   void add_file(const std::string& path, const FileSetting& setting, std::vector<MadeSource>& made);
 
   GuardSettings settings_;
   FindSaved saved_;
   LogSink log_;
+  std::function<void()> more_;
   std::unique_ptr<FileWatch> watch_;
+  std::vector<std::unique_ptr<FileGlob>> globs_;
   std::set<std::string> known_;  // names of files
   bool first_ = true;
 };

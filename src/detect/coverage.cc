@@ -23,8 +23,21 @@ constexpr std::size_t kSample = 200;
 
 }  // namespace
 
-Coverage::Coverage(const DetectorSet& detectors, RecognizerOptions options)
-    : detectors_(detectors), options_(std::move(options)) {}
+LineReaders::LineReaders(const DetectorSet& detectors, RecognizerOptions options)
+    : detectors_(detectors), options_(std::move(options)), all_(detectors_, options_) {}
+
+Recognizer& LineReaders::as(std::size_t detector) {
+  if (as_.empty()) {
+    for (const auto& one : detectors_) {
+      RecognizerOptions options = options_;
+      options.service = one->name;
+      as_.emplace_back(detectors_, std::move(options));
+    }
+  }
+  return as_[detector];
+}
+
+Coverage::Coverage(std::shared_ptr<LineReaders> readers) : readers_(std::move(readers)) {}
 
 // Notes one more line; true where so many in a row are none by chance.
 bool Coverage::is_broken(Habit& habit, bool yes, std::uint64_t shortest, Instant arrival) {
@@ -78,7 +91,7 @@ bool Coverage::note(const Header& header, const Finding& finding, std::string_vi
 
 // Whether the lines of an unknown program have turned out to be this detector's.
 bool Coverage::reads_like(std::size_t detector, const Header& header, Stranger::Alike& alike) {
-  const Detector& one = *detectors_[detector];
+  const Detector& one = *readers_->detectors()[detector];
   Header asked = header;
   std::string text;
   if (!one.own_programs.empty() && !one.programs.empty()) {  // such patterns begin with the program's own name
@@ -88,7 +101,7 @@ bool Coverage::reads_like(std::size_t detector, const Header& header, Stranger::
     asked.from_program = text;
   }
   Finding finding;
-  readers_[detector].recognize(asked, finding);
+  readers_->as(detector).recognize(asked, finding);
   if (!finding.understood || finding.pattern == nullptr) return false;
   ++alike.read;
   if (finding.kind != Kind::harmless) ++alike.telling;
@@ -101,25 +114,18 @@ void Coverage::look_at_stranger(const Header& header, std::string_view line, Ins
   if (found == strangers_.end()) {
     if (strangers_.size() >= kMostPrograms) return;
     found = strangers_.emplace(std::string(header.program), Stranger()).first;
-    found->second.alike.resize(detectors_.size());
+    found->second.alike.resize(readers_->detectors().size());
     found->second.since = arrival;
   }
   Stranger& stranger = found->second;
   if (stranger.looked_at >= kLookedAt) return;
   ++stranger.looked_at;
-  if (readers_.empty()) {
-    for (const auto& detector : detectors_) {
-      RecognizerOptions options = options_;
-      options.service = detector->name;
-      readers_.emplace_back(detectors_, std::move(options));
-    }
-  }
-  for (std::size_t i = 0; i < readers_.size(); ++i) {
+  const DetectorSet& detectors = readers_->detectors();
+  for (std::size_t i = 0; i < detectors.size(); ++i) {
     Stranger::Alike& alike = stranger.alike[i];
-    if (detectors_[i]->any_program || !reads_like(i, header, alike) || alike.read * 5 < stranger.looked_at * 4)
-      continue;
+    if (detectors[i]->any_program || !reads_like(i, header, alike) || alike.read * 5 < stranger.looked_at * 4) continue;
     stranger.looked_at = kLookedAt;
-    raise({CoverageAlarm::Kind::renamed, detectors_[i]->name, found->first, alike.read, stranger.since, ""}, line);
+    raise({CoverageAlarm::Kind::renamed, detectors[i]->name, found->first, alike.read, stranger.since, ""}, line);
     return;
   }
 }

@@ -34,6 +34,24 @@ struct CoverageAlarm {
   [[nodiscard]] std::string to_text() const;
 };
 
+/// Reads lines as they are, and as those of one service, whatever program they name. It keeps nothing of the lines, so the
+/// sources of one thread can share one, which saves a megabyte for each.
+class LineReaders {
+ public:
+  /// `detectors` must outlive it.
+  LineReaders(const DetectorSet& detectors, RecognizerOptions options);
+  [[nodiscard]] const DetectorSet& detectors() const { return detectors_; }
+  [[nodiscard]] Recognizer& all() { return all_; }
+  /// By the detector's index; all are made when the first is asked for.
+  [[nodiscard]] Recognizer& as(std::size_t detector);
+
+ private:
+  const DetectorSet& detectors_;
+  RecognizerOptions options_;
+  Recognizer all_;
+  std::vector<Recognizer> as_;
+};
+
 class Coverage {
  public:
   struct Counts {
@@ -42,8 +60,7 @@ class Coverage {
     std::uint64_t understood = 0;
   };
 
-  /// `detectors` must outlive it.
-  explicit Coverage(const DetectorSet& detectors, RecognizerOptions options);
+  explicit Coverage(std::shared_ptr<LineReaders> readers);
 
   /// One line and what was made of it. True: an alarm began or ended.
   bool note(const Header& header, const Finding& finding, std::string_view line, Instant arrival);
@@ -77,13 +94,11 @@ class Coverage {
   void raise(CoverageAlarm alarm, std::string_view line);
   void end(CoverageAlarm::Kind kind, std::string_view service);
 
-  const DetectorSet& detectors_;
-  RecognizerOptions options_;
+  std::shared_ptr<LineReaders> readers_;
   Counts counts_;
   Habit headed_;
   std::map<const Detector*, Habit> services_;
   std::map<std::string, Stranger, std::less<>> strangers_;
-  std::vector<Recognizer> readers_;  // of strangers, one for each detector; made when the first comes
   std::vector<CoverageAlarm> alarms_;
 };
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,7 +29,7 @@ class Watched {
 
  private:
   Recognizer recognizer_{testing_detect::shipped(), {}};
-  Coverage coverage_{testing_detect::shipped(), {}};
+  Coverage coverage_{std::make_shared<LineReaders>(testing_detect::shipped(), RecognizerOptions())};
   std::string scratch_;
   Finding finding_;
   int lines_ = 0;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <new>
+#include <type_traits>
 #include <utility>
 
 #include "base/hash.h"
@@ -23,7 +25,13 @@ std::uint64_t hash_of_name(std::string_view text) { return hash_of(text) | 1U; }
 }  // namespace
 
 Folder::Folder(Sink sink)
-    : sink_(std::move(sink)), places_(kMostConnections / kWays), connections_(kMostConnections), ring_(256) {}
+    : sink_(std::move(sink)),
+      places_(kMostConnections / kWays),
+      connections_(static_cast<Connection*>(std::calloc(kMostConnections, sizeof(Connection)))),
+      ring_(256) {
+  static_assert(std::is_trivially_copyable_v<Connection>);
+  if (connections_ == nullptr) throw std::bad_alloc();
+}
 
 Folder::Folder(LiveSink sink) : Folder(Sink()) { live_ = std::move(sink); }
 
@@ -177,7 +185,7 @@ Folder::Ticket Folder::make(Connection* connection, Outcome outcome, const Heade
   note_change(ticket);
   if (connection == nullptr) return ticket;
   one.birth = connection->birth;
-  one.connection = static_cast<std::uint32_t>(connection - connections_.data());
+  one.connection = static_cast<std::uint32_t>(connection - connections_.get());
   if (!attempt.address && connection->has_address) attempt.address = connection->address;
   if (attempt.port == 0) attempt.port = connection->port;
   if (!attempt.address || attempt.port == 0) connection->incomplete = true;
@@ -422,7 +430,7 @@ void Folder::finish() { hand_out(true); }
 
 std::optional<std::uint64_t> Folder::oldest_open_line() const {
   std::optional<std::uint64_t> oldest;
-  for (std::size_t i = 0; i < connections_.size(); ++i) {
+  for (std::size_t i = 0; i < kMostConnections; ++i) {
     const Connection& one = connections_[i];
     if (one.birth != 0 && !was_silent(i)) oldest = std::min(one.first_line, oldest.value_or(one.first_line));
   }

@@ -11,7 +11,9 @@
 
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -133,7 +135,11 @@ class Folder {
   LiveSink live_;                // instead of sink_
   std::vector<Ticket> changed_;  // by the line in hand; live only
   std::vector<Set> places_;      // of the connections: looked through before any of them is touched
-  std::vector<Connection> connections_;
+  // Zeroed by the system when it is touched: most sources never have so many connections.
+  struct Free {
+    void operator()(Connection* all) const { std::free(all); }
+  };
+  std::unique_ptr<Connection[], Free> connections_;
   std::vector<Held> ring_;
   Ticket first_ = 1;  // oldest one held back
   Ticket next_ = 1;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -46,7 +47,7 @@ class Source {
  private:
   static PipelineOptions options() {
     PipelineOptions all;
-    all.detectors = &shipped();
+    all.readers = std::make_shared<LineReaders>(shipped(), RecognizerOptions());
     all.started = kStart;
     return all;
   }
