@@ -9,8 +9,7 @@
 namespace tipstaff {
 namespace {
 
-// Segments of a level that are merged. Few of level 1, since `busiest` reads all that is not in the summary yet.
-constexpr std::uint64_t fan_of(unsigned level) { return level == 1 ? 4 : 16; }
+constexpr std::uint64_t kFan = 16;     // segments of a level that are merged
 constexpr unsigned kSummaryLevel = 2;  // a segment of this level is counted in the summary
 constexpr std::uint64_t kMostMerged =
     262'144;                              // entries of a merge beyond that level; a larger one holds up the writer
@@ -186,7 +185,7 @@ bool PostingWriter::merge(unsigned level) {
   const std::uint64_t segments = count_level_.number(0);
   const std::uint64_t rows = count_level_.number(1);
   count_level_.reset();
-  if (segments < fan_of(level) || (level >= kSummaryLevel && rows > kMostMerged)) return false;
+  if (segments < kFan || (level >= kSummaryLevel && rows > kMostMerged)) return false;
   Lists lists;
   for (unsigned kind = 0; kind < lists.size(); ++kind) {
     read_level_.start(level, kind);

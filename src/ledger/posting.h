@@ -1,8 +1,8 @@
 // Which rows tell of an address or an account, without an index that every row would have to be put into. Each batch
-// appends one sorted list of entries (a segment, level 0); when sixteen segments of a level (four of level 1) have come
-// together they are merged into one of the next, so each entry is written a few times in sequence instead of once at a random place. At the
+// appends one sorted list of entries (a segment, level 0); when sixteen segments of a level have come together they are
+// merged into one of the next, so each entry is written a few times in sequence instead of once at a random place. At the
 // second merge the counts go into a summary for each address and account. A question looks into every segment: at 10
-// million rows these are about three hundred.
+// million rows these are about a hundred.
 #pragma once
 
 #include <array>

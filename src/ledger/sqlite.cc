@@ -79,7 +79,7 @@ Result<Database> Database::open(const std::string& path, Mode mode) {
       database.execute(
           "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32768; PRAGMA "
           "wal_autocheckpoint=2000;"
-          "PRAGMA journal_size_limit=16777216; PRAGMA foreign_keys=OFF");
+          "PRAGMA journal_size_limit=33554432; PRAGMA foreign_keys=OFF");
     } else {
       database.execute("PRAGMA query_only=ON; PRAGMA cache_size=-8192");
       static_cast<void>(database.number("SELECT count(*) FROM sqlite_schema"));  // makes it read the file
