@@ -221,6 +221,35 @@ TEST_F(GuardCommand, OneBadSourceLeavesTheOthers) {
   EXPECT_EQ(now.at("sources").as_array().size(), 3U);
 }
 
+TEST_F(GuardCommand, SyslogIsReceivedBeforeAndAfterARestart) {
+  const std::string socket_path = folder_.path() / "log";
+  const std::string file = folder_.file(
+      "guard.toml", fmt::format("version = 1\n[sources]\nsyslog = [\"unix:{1}\", \"udp:192.0.2.1:5514\"]\n[ledger]\n"
+                                "directory = \"{0}/ledger\"\n[control]\nsocket = \"{0}/run/control.sock\"\n",
+                                folder_.path().string(), socket_path));
+  const auto send = [&](const std::string& line) {
+    const int sender = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, socket_path.c_str(), sizeof(address.sun_path) - 1);
+    const auto size =
+        ::sendto(sender, line.data(), line.size(), 0, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    EXPECT_EQ(size, static_cast<ssize_t>(line.size()));
+    ::close(sender);
+  };
+  for (int run = 0; run < 2; ++run) {
+    Guarding guard(folder_, file);
+    EXPECT_TRUE(guard.told().starts_with("READY=1\n")) << guard.log();
+    for (int i = 0; i < 3; ++i) send("<38>" + failed(i, 100 + i, fmt::format("198.51.100.{}", run)));
+    const json::object now = wait_for([](const json::object& said) { return recorded(said, 3); });
+    EXPECT_EQ(number(now, "failures"), 3);
+    EXPECT_EQ(now.at("sources").at(0).at("name").as_string(), "syslog:unix:" + socket_path);
+    EXPECT_NE(json::serialize(now.at("sources").at(1)).find("192.0.2.1 is no address of this machine"),
+              std::string::npos);
+    EXPECT_EQ(guard.end(SIGTERM), 0);
+  }
+}
+
 TEST_F(GuardCommand, ASecondGuardDoesNotBegin) {
   write(evening());
   Guarding guard(folder_, config());

@@ -9,6 +9,7 @@
 #include "sources/file_glob.h"
 #include "sources/file_watch.h"
 #include "sources/journal.h"
+#include "sources/syslog_receiver.h"
 
 namespace tipstaff {
 namespace {
@@ -60,8 +61,24 @@ std::vector<MadeSource> GuardSources::look(std::vector<std::string>& problems) {
     const std::string name = options.directory.empty() ? "journal" : "journal:" + options.directory;
     made.push_back({std::make_unique<JournalFollower>(*watch_, std::move(options), saved_(name)), TimeZone()});
   }
+  if (first_) add_listeners(made);
   first_ = false;
   return made;
+}
+
+void GuardSources::add_listeners(std::vector<MadeSource>& made) {
+  for (const std::string& listener : settings_.syslog) {
+    auto options = parse_syslog_listener(listener);
+    if (!options) continue;  // told of when the settings were loaded
+    const std::string name = "syslog:" + options->to_string();
+    if (!known_.insert(name).second) continue;
+    options->certificate = settings_.syslog_certificate;
+    options->key = settings_.syslog_key;
+    options->client_ca = settings_.syslog_clients;
+    if (!settings_.syslog_allow.empty()) options->allow = settings_.syslog_allow;
+    made.push_back({std::make_unique<SyslogReceiver>(std::move(*options), saved_(name)), zone_of(settings_.timezone),
+                    settings_.trust_udp});
+  }
 }
 
 void GuardSources::look_for_files(std::vector<MadeSource>& made, std::vector<std::string>& problems) {

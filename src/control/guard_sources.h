@@ -44,6 +44,7 @@ class GuardSources {
  private:
   void find();
   void look_for_files(std::vector<MadeSource>& made, std::vector<std::string>& problems);
+  void add_listeners(std::vector<MadeSource>& made);
   void add_file(const std::string& path, const FileSetting& setting, std::vector<MadeSource>& made);
 
   GuardSettings settings_;
@@ -52,7 +53,7 @@ class GuardSources {
   std::function<void()> more_;
   std::unique_ptr<FileWatch> watch_;
   std::vector<std::unique_ptr<FileGlob>> globs_;
-  std::set<std::string> known_;  // names of files
+  std::set<std::string> known_;  // paths of files, names of listeners
   bool first_ = true;
 };
 

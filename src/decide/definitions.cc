@@ -102,6 +102,8 @@ constexpr std::array kKeys = {
     other(
         "sources", "syslog", KeyType::texts, "none",
         "Where to receive syslog: `unix:/run/tipstaff/log`, `udp:127.0.0.1:514`, `tcp:[::1]:601`, `tls:0.0.0.0:6514`."),
+    other("sources", "syslog_allow", KeyType::texts, "this machine",
+          "Addresses and networks that may send syslog by UDP, TCP and TLS."),
     text("sources", "syslog_certificate", "none", "Certificate of `tls:` listeners, a PEM file with its chain."),
     text("sources", "syslog_key", "none", "Its private key, a PEM file."),
     text("sources", "syslog_clients", "none",

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/time.h"
+#include "sources/syslog_options.h"
 
 namespace tipstaff {
 namespace {
@@ -40,6 +41,31 @@ std::vector<std::string> paths(SectionReader& reader) {
   return all;
 }
 
+std::vector<std::string> listeners(SectionReader& reader) {
+  std::vector<std::string> all;
+  for (std::string& one : reader.texts("syslog").value_or(std::vector<std::string>())) {
+    if (const auto options = parse_syslog_listener(one); !options) {
+      reader.report("syslog", options.error().text);
+    } else {
+      all.push_back(std::move(one));
+    }
+  }
+  return all;
+}
+
+std::vector<IpNetwork> networks(SectionReader& reader) {
+  std::vector<IpNetwork> all;
+  for (const std::string& one : reader.texts("syslog_allow").value_or(std::vector<std::string>())) {
+    if (const auto network = IpNetwork::parse(one)) {
+      all.push_back(*network);
+    } else {
+      reader.report("syslog_allow",
+                    fmt::format("\"{}\" is no address or network; write 192.0.2.1 or 192.0.2.0/24", one));
+    }
+  }
+  return all;
+}
+
 // "0" keeps for ever.
 void read_keeping(SectionReader& reader, std::string_view name, std::optional<std::chrono::days>& keep) {
   const auto length = reader.duration(name);
@@ -63,7 +89,8 @@ void read_guard_settings(SectionReader& top, const std::string& file, std::vecto
       settings.journal = true;
       settings.journal_folder = std::move(*folder);
     }
-    std::ranges::move(reader.texts("syslog").value_or(std::vector<std::string>()), std::back_inserter(settings.syslog));
+    std::ranges::move(listeners(reader), std::back_inserter(settings.syslog));
+    if (reader.has("syslog_allow")) settings.syslog_allow = networks(reader);
     settings.syslog_certificate = path(reader, "syslog_certificate").value_or(settings.syslog_certificate);
     settings.syslog_key = path(reader, "syslog_key").value_or(settings.syslog_key);
     settings.syslog_clients = path(reader, "syslog_clients").value_or(settings.syslog_clients);

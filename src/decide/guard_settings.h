@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/address.h"
 #include "base/result.h"
 #include "decide/section_reader.h"
 
@@ -23,9 +24,10 @@ struct FileSetting {
 struct GuardSettings {
   std::vector<FileSetting> files;
   bool journal = false;
-  std::string journal_folder;       ///< empty: this machine's
-  std::vector<std::string> syslog;  ///< listeners, as "udp:127.0.0.1:514"
-  std::string syslog_certificate;   ///< PEM files for "tls:" listeners
+  std::string journal_folder;           ///< empty: this machine's
+  std::vector<std::string> syslog;      ///< listeners, as "udp:127.0.0.1:514"
+  std::vector<IpNetwork> syslog_allow;  ///< who may send to them; empty: this machine
+  std::string syslog_certificate;       ///< PEM files for "tls:" listeners
   std::string syslog_key;
   std::string syslog_clients;  ///< CA of the senders
   bool trust_udp = false;      ///< records that anybody can have sent count like others

@@ -16,6 +16,7 @@ TEST(GuardSettings, AllKeys) {
 files = ["/var/log/auth.log", "/var/log/*/access.log"]
 journal_folder = "/srv/journal"
 syslog = "udp:127.0.0.1:514"
+syslog_allow = ["192.0.2.1", "2001:db8::/32"]
 syslog_certificate = "/etc/tipstaff/cert.pem"
 syslog_key = "/etc/tipstaff/key.pem"
 syslog_clients = "/etc/tipstaff/ca.pem"
@@ -50,6 +51,8 @@ socket = "/run/x.sock"
   EXPECT_TRUE(guard.journal);
   EXPECT_EQ(guard.journal_folder, "/srv/journal");
   EXPECT_EQ(guard.syslog, std::vector<std::string>{"udp:127.0.0.1:514"});
+  EXPECT_EQ(guard.syslog_allow,
+            (std::vector<IpNetwork>{*IpNetwork::parse("192.0.2.1"), *IpNetwork::parse("2001:db8::/32")}));
   EXPECT_EQ(guard.syslog_certificate, "/etc/tipstaff/cert.pem");
   EXPECT_EQ(guard.syslog_key, "/etc/tipstaff/key.pem");
   EXPECT_EQ(guard.syslog_clients, "/etc/tipstaff/ca.pem");
@@ -82,6 +85,9 @@ const Wrong kWrong[] = {
     {"[sources]\nfile = [\"/a\"]\n", "x.toml:2", "did you mean \"files\"?"},
     {"[sources]\njournal = \"/srv\"\n", "x.toml:2", "true or false"},
     {"[sources]\ntimezone = \"Mars\"\n", "x.toml:2", "Mars"},
+    {"[sources]\nsyslog = \"udp:514\"\n", "x.toml:2", "write 127.0.0.1:514, or [::1]:514 for IPv6"},
+    {"[sources]\nsyslog = [\"tcp:127.0.0.1:601\", \"http:x\"]\n", "x.toml:2", "begins with unix:"},
+    {"[sources]\nsyslog_allow = \"192.0.2.0/33\"\n", "x.toml:2", "is no address or network"},
     {"[[source]]\ntimezone = \"UTC\"\n", "x.toml:1", "names no files"},
     {"[ledger]\ndirectory = \"here\"\n", "x.toml:2", "no absolute path"},
     {"[ledger]\nkeep_successes = \"long\"\n", "x.toml:2", "duration"},

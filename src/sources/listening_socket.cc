@@ -122,7 +122,7 @@ Result<OwnedDescriptor> open_listener(const SyslogOptions& options) {
   if (made.get() < 0) return refused(options, errno);
   if (options.is_unix()) {
     remove_left_over(options, address, type);
-    ::fchmod(made.get(), kMode);  // before it is bound: the file never has another mode
+    ::fchmod(made.get(), 0);  // until it is bound: then the file gets its mode, whatever the umask
   } else if (!options.is_datagram()) {
     set(made.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   }
@@ -132,6 +132,7 @@ Result<OwnedDescriptor> open_listener(const SyslogOptions& options) {
     set(made.get(), SOL_SOCKET, SO_RXQ_OVFL, 1);
   }
   if (::bind(made.get(), address.get(), address.size) != 0) return refused(options, errno);
+  if (options.is_unix() && ::chmod(options.path.c_str(), kMode) != 0) return refused(options, errno);
   if (type == SOCK_STREAM && ::listen(made.get(), kBacklog) != 0) return refused(options, errno);
   return made;
 }

@@ -29,7 +29,9 @@ TEST(SyslogReceiver, TakesBothFormsFromEveryKindOfSocket) {
   TestFolder folder;
   {
     TestReceiver receiver("unix:" + (folder / "log"));
+    const ::mode_t mask = ::umask(0027);
     receiver.start();
+    ::umask(mask);
     const TestSender sender = TestSender::unix_socket(SOCK_DGRAM, folder / "log");
     sender.send(kOld + "\n"s);
     sender.send(kNew + "\0"s);
@@ -40,7 +42,7 @@ TEST(SyslogReceiver, TakesBothFormsFromEveryKindOfSocket) {
     EXPECT_FALSE(receiver.got[0].untrusted);
     struct stat facts{};
     ASSERT_EQ(::stat((folder / "log").c_str(), &facts), 0);
-    EXPECT_EQ(facts.st_mode & 07U, 0U);
+    EXPECT_EQ(facts.st_mode & 0777U, 0660U);
   }
   EXPECT_FALSE(folder.has("log"));
   {
