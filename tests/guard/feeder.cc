@@ -55,8 +55,8 @@ std::string stamp(Instant time, bool fine) {
 }  // namespace
 
 std::string to_string(const Told& told) {
-  return fmt::format("{} {} port {} account '{}' at {} x{}", told.outcome, told.address, told.port, told.account,
-                     to_rfc3339(told.time), told.count);
+  return fmt::format("{} {} port {} account '{}' at {} x{} on {}", told.outcome, told.address, told.port, told.account,
+                     to_rfc3339(told.time), told.count, told.host);
 }
 
 class Feeder::Log {
@@ -96,7 +96,7 @@ class Feeder::Log {
     for (const auto& each : one.session.tries) {
       if (each.line != one.next) continue;
       told_.push_back({one.session.address, one.session.port, each.account, each.outcome,
-                       std::chrono::floor<std::chrono::seconds>(time), each.count});
+                       std::chrono::floor<std::chrono::seconds>(time), each.count, host_});
     }
     put(fmt::format("{} {} {}[{}]: {}\n", stamp(time, kind_ != Rotation::rename_dates), host_, one.session.program,
                     one.session.number, one.session.messages[one.next]));
@@ -290,6 +290,12 @@ std::vector<std::string> Feeder::paths() const {
 std::vector<Told> Feeder::expected() const {
   std::vector<Told> all;
   for (const auto& log : logs_) all.insert(all.end(), log->told().begin(), log->told().end());
+  std::ranges::sort(all);
+  return all;
+}
+
+std::vector<Told> Feeder::expected(Rotation kind) const {
+  std::vector<Told> all = logs_[static_cast<std::size_t>(kind)]->told();
   std::ranges::sort(all);
   return all;
 }

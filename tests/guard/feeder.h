@@ -29,6 +29,7 @@ struct Told {
   std::string outcome;
   Instant time{};  ///< whole seconds: one of the logs has no finer ones
   std::uint32_t count = 1;
+  std::string host;  ///< a log's lines are all of one host
   auto operator<=>(const Told&) const = default;
 };
 
@@ -76,8 +77,10 @@ class Feeder {
 
   /// What to follow: absolute paths and one glob.
   [[nodiscard]] std::vector<std::string> paths() const;
-  /// All tries told of by the lines that are written up to now, sorted.
+  /// All tries told of by the lines that are written up to now, sorted. What was told of in part may still change.
   [[nodiscard]] std::vector<Told> expected() const;
+  /// Those of one log.
+  [[nodiscard]] std::vector<Told> expected(Rotation kind) const;
   /// All lines of a log in their order, whatever became of its files: a file that is never rotated, outside of paths().
   [[nodiscard]] std::vector<std::filesystem::path> copies() const;
 

@@ -32,7 +32,8 @@ namespace tipstaff {
           text_of(object, "account"),
           text_of(object, "outcome"),
           seconds_of(text_of(object, "time")),
-          object.at("count").to_number<std::uint32_t>()};
+          object.at("count").to_number<std::uint32_t>(),
+          text_of(object, "host")};
 }
 
 [[nodiscard]] inline Result<std::unique_ptr<LedgerWriter>> open_writer(const std::string& folder) {
