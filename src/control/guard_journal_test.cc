@@ -39,7 +39,7 @@ void run_guard(const TestJournal& journal, MemoryLedger& ledger, Instant now) {
     const auto saved = saved_row(name);
     return saved ? std::optional(SavedPlace{saved->resume, saved->checkpoint}) : std::nullopt;
   };
-  GuardSources maker(loop, settings, find, [](Priority, const std::string&) {});
+  GuardSources maker(loop, settings, find, [](Priority, const std::string&) {}, [] {});
   std::vector<std::string> problems;
   auto made = maker.look(problems);
   EXPECT_EQ(problems, std::vector<std::string>());
