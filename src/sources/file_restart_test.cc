@@ -200,7 +200,7 @@ TEST_F(FileRestartSpecial, InodeWithAnotherHeadIsAnotherFile) {
 }
 
 TEST_F(FileRestartSpecial, ThereWasNoFile) {
-  folder.set_time(std::time(nullptr) - 7 * 24 * 3600);
+  folder.set_time(std::time(nullptr) - 7L * 24 * 3600);
   folder.append("auth.log.1", "of the week before\n");
   const SavedPlace saved = read_all(kLog, false);
   EXPECT_EQ(saved.place, (Place{0, 0}));
