@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "sources/container_join.h"
 #include "sources/discover.h"
 #include "sources/file_follower.h"
 #include "sources/file_glob.h"
@@ -103,8 +104,9 @@ void GuardSources::add_file(const std::string& path, const FileSetting& setting,
   FileOptions options;
   options.path = path;
   options.from_start = setting.from_start || !first_;  // what comes later is new as a whole
-  made.push_back(
-      {std::make_unique<FileFollower>(*watch_, std::move(options), saved_("file:" + path)), zone_of(setting.timezone)});
+  std::unique_ptr<Source> source = std::make_unique<FileFollower>(*watch_, std::move(options), saved_("file:" + path));
+  if (is_container_log(path)) source = std::make_unique<ContainerSource>(std::move(source));
+  made.push_back({std::move(source), zone_of(setting.timezone)});
 }
 
 }  // namespace tipstaff
