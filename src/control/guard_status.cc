@@ -93,8 +93,8 @@ class Reader {
     int second = 0;
     if (std::sscanf(time.c_str(), "%4d-%2u-%2uT%2d:%2d:%2dZ", &year, &month, &day, &hour, &minute, &second) != 6)
       throw std::invalid_argument("time");
-    return std::chrono::sys_days(std::chrono::year(year) / month / day) + std::chrono::hours(hour) +
-           std::chrono::minutes(minute) + std::chrono::seconds(second);
+    return std::chrono::sys_days(std::chrono::year(year) / std::chrono::month(month) / std::chrono::day(day)) +
+           std::chrono::hours(hour) + std::chrono::minutes(minute) + std::chrono::seconds(second);
   }
 
  private:
