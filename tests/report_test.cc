@@ -320,13 +320,20 @@ TEST_F(Report, ListsTheBusiestAttackers) {
 }
 
 TEST_F(Report, OfALongRowOfAttemptsTheNewestNamesAreCounted) {
-  std::vector<AttemptRow> rows;
-  for (std::uint64_t i = 0; i < 600; ++i) rows.push_back(attempt(i, "192.0.2.1", "user" + std::to_string(i)));
-  write(std::move(rows));
+  for (std::uint64_t part = 0; part < 3; ++part) {
+    std::vector<AttemptRow> rows;
+    for (std::uint64_t i = part * 300; i < (part + 1) * 300; ++i) {
+      rows.push_back(attempt(i, "192.0.2.1", "user" + std::to_string(i)));
+      if (part == 0) rows.back().host = "host-before";
+    }
+    write(std::move(rows));
+  }
   const Said said = report({});
-  EXPECT_TRUE(has(said.out, "600          0  ") && has(said.out, "  500+     1+\n")) << said.out;
+  EXPECT_TRUE(has(said.out, "900          0  ") && has(said.out, "  500+     1+\n")) << said.out;
+  const Said exact = report({"--since", "2026-11-25"});
+  EXPECT_TRUE(has(exact.out, "  900      2\n")) << exact.out;
   const Said whole = report({"192.0.2.1"});
-  EXPECT_TRUE(has(whole.out, " and 590 more\n")) << whole.out.substr(0, 600);
+  EXPECT_TRUE(has(whole.out, " and 890 more\n")) << whole.out.substr(0, 600);
 }
 
 // More rows than are read at a time.

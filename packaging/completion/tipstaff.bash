@@ -46,6 +46,13 @@ _tipstaff() {
     "") words="scan guard status report ledger check explain detectors --help --version" ;;
     scan) words="--service --format --json --rules --year --timezone --jobs --detectors --quiet --help" ;;
     report) words="--account --since --until --format --json --raw --ledger --timezone --limit --help" ;;
+    ledger)
+      if [[ -z $below ]]; then
+        words="verify info forget about backup restore hold release head --help"
+      else
+        words="--folder --json --head --account --before --reason --yes --help"
+      fi
+      ;;
     check) words="--rules --detectors --keys --json --help" ;;
     explain) words="--line --service --rules --detectors --year --timezone --json --help" ;;
     guard) words="--config --detectors --help" ;;

@@ -222,6 +222,7 @@ void PostingWriter::add_to_summary(unsigned kind, const Posting& posting) {
 // CROSS JOIN keeps the order of the loops: the other one reads every posting there is.
 PostingReader::PostingReader(Database& database)
     : all_segments_(database, "SELECT id FROM segment ORDER BY id"),
+      newest_segments_(database, "SELECT id FROM segment ORDER BY id DESC"),
       young_segments_(database, "SELECT id FROM segment WHERE level < 2"),
       chunk_(database,
              "SELECT entries FROM posting WHERE segment = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"),
@@ -234,9 +235,10 @@ PostingReader::PostingReader(Database& database)
           "SELECT p.entries FROM segment s CROSS JOIN posting p ON p.segment = s.id WHERE s.level < 2 AND p.kind = 0") {
 }
 
-void PostingReader::look_up(Statement& segments, SubjectKind kind, std::uint64_t subject, Posting& found) {
+void PostingReader::look_up(Statement& segments, SubjectKind kind, std::uint64_t subject, Posting& found,
+                            std::size_t enough) {
   segments.start();
-  while (segments.next()) {
+  while (found.rows.size() < enough && segments.next()) {
     if (!chunk_.start(segments.number(0), static_cast<unsigned>(kind), subject).next()) continue;
     each_of(chunk_.bytes(0), [&](const Posting& posting) {
       if (posting.subject == subject) found.join(posting);
@@ -250,6 +252,15 @@ void PostingReader::look_up(Statement& segments, SubjectKind kind, std::uint64_t
 Posting PostingReader::find(SubjectKind kind, std::uint64_t subject) {
   Posting found{.subject = subject, .rows = {}};
   look_up(all_segments_, kind, subject, found);
+  const auto again = std::ranges::unique(found.rows);
+  found.rows.erase(again.begin(), again.end());
+  return found;
+}
+
+// A segment that was merged holds rows older than those of any segment with a higher id.
+Posting PostingReader::find_newest(SubjectKind kind, std::uint64_t subject, std::size_t enough) {
+  Posting found{.subject = subject, .rows = {}};
+  look_up(newest_segments_, kind, subject, found, enough);
   const auto again = std::ranges::unique(found.rows);
   found.rows.erase(again.begin(), again.end());
   return found;

@@ -76,15 +76,18 @@ class PostingReader {
   explicit PostingReader(Database& database);
   /// Everything about a subject, its rows ascending.
   [[nodiscard]] Posting find(SubjectKind kind, std::uint64_t subject);
+  /// Its newest rows: all, or at least `enough`; ascending. The counts are those of the segments that were read for it.
+  [[nodiscard]] Posting find_newest(SubjectKind kind, std::uint64_t subject, std::size_t enough);
   /// The counts alone.
   [[nodiscard]] Posting summary(SubjectKind kind, std::uint64_t subject);
   /// Addresses with most failures, most first; no rows in them.
   [[nodiscard]] std::vector<Posting> busiest(std::size_t most);
 
  private:
-  void look_up(Statement& segments, SubjectKind kind, std::uint64_t subject, Posting& found);
+  void look_up(Statement& segments, SubjectKind kind, std::uint64_t subject, Posting& found,
+               std::size_t enough = SIZE_MAX);
 
-  Statement all_segments_, young_segments_, chunk_, summary_, top_, young_chunks_;
+  Statement all_segments_, newest_segments_, young_segments_, chunk_, summary_, top_, young_chunks_;
 };
 
 }  // namespace tipstaff

@@ -74,8 +74,11 @@ class Gathering {
   explicit Gathering(const ReportQuery& query)
       : query_(query), account_(query.account ? stored_name(*query.account) : std::string()) {}
 
-  void take(OpenMonth& month, std::vector<std::uint64_t> ids) {
+  void take(OpenMonth& month, SubjectKind kind, std::uint64_t subject) {
     if (index_.months.empty() || index_.months.back() != month.name) index_.months.push_back(month.name);
+    std::vector<std::uint64_t> ids = query_.sample == 0
+                                         ? month.postings.find(kind, subject).rows
+                                         : month.postings.find_newest(kind, subject, query_.sample + 1).rows;
     if (query_.sample != 0 && ids.size() > query_.sample) {
       ids.erase(ids.begin(), ids.end() - static_cast<std::ptrdiff_t>(query_.sample));
       sampled_ = true;
@@ -190,7 +193,7 @@ void gather(OpenMonth& month, const IpNetwork& network, Gathering& gathering) {
   const std::string first = to_bytes(network.address());
   addresses.start(first, last);
   while (addresses.next() && !gathering.too_many()) {
-    gathering.take(month, month.postings.find(SubjectKind::address, addresses.number(0)).rows);
+    gathering.take(month, SubjectKind::address, addresses.number(0));
   }
 }
 
@@ -238,9 +241,7 @@ Result<ReportIndex> LedgerReader::find(const ReportQuery& query) {
     } else {
       Statement account(month.database, "SELECT id FROM account WHERE value = ?");
       const std::string name = stored_name(*query.account);
-      if (account.start(name).next()) {
-        gathering.take(month, month.postings.find(SubjectKind::account, account.number(0)).rows);
-      }
+      if (account.start(name).next()) gathering.take(month, SubjectKind::account, account.number(0));
     }
     add_verdicts(month, query, verdicts);
   });
