@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ledger/reader.h"
+#include "ledger/verify.h"
 #include "ledger/writer.h"
 #include "tests/guard/power_cut.h"
 #include "tests/guard/told.h"
@@ -81,6 +82,9 @@ void check(const std::string& folder, const Reached& at_least, Reached& reached)
 
   auto reader = LedgerReader::open(folder);
   ASSERT_TRUE(reader.has_value()) << reader.error().message();
+  const auto verified = verify_ledger(folder, {});
+  ASSERT_TRUE(verified.has_value()) << verified.error().message();
+  EXPECT_FALSE(verified->broken) << verified->broken->file << ": " << verified->broken->text;
   std::map<AttemptKey, AttemptRow> found;
   for (const auto& row : all_rows(**reader)) EXPECT_TRUE(found.emplace(row.key, row).second) << "recorded twice";
   std::size_t expected = 0;
