@@ -152,7 +152,7 @@ MonthWriter::MonthWriter(Database database, std::string name)
 }
 
 Result<void> MonthWriter::begin_file(Database& database, const std::string& host, const ChainEnd& end,
-                                     const std::vector<SavedSource>& sources, Instant now) {
+                                     const std::vector<StoredPosition>& sources, Instant now) {
   database.begin();
   Statement(database, "INSERT INTO origin VALUES(1, ?, ?, ?, ?, ?)")
       .run(host, to_micros(now), end.batch, end.row, bytes_of(end.link));
@@ -170,15 +170,19 @@ Result<void> MonthWriter::begin_file(Database& database, const std::string& host
   return database.commit();
 }
 
-std::vector<SavedSource> MonthWriter::sources() {
-  Statement all(database_, "SELECT name, generation, offset, checkpoint, seen_generation, seen_offset FROM source");
-  std::vector<SavedSource> list;
+std::vector<StoredPosition> read_positions(Statement& all) {
+  std::vector<StoredPosition> list;
   while (all.next()) {
     list.push_back({{std::string(all.bytes(0)), all.number(1), all.number(2), std::string(all.bytes(3))},
                     !all.null(1),
                     {all.number(4), all.number(5)}});
   }
   return list;
+}
+
+std::vector<StoredPosition> MonthWriter::sources() {
+  Statement all(database_, "SELECT name, generation, offset, checkpoint, seen_generation, seen_offset FROM source");
+  return read_positions(all);
 }
 
 void MonthWriter::load_recent(RecentKeys& recent) {

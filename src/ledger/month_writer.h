@@ -55,11 +55,14 @@ struct DetailedEvent {
 };
 
 /// A position as a file holds it: with the farthest place recorded in files before this one.
-struct SavedSource {
+struct StoredPosition {
   PositionRow position;
   bool saved = false;  ///< a position was saved at all
   LedgerPlace seen;    ///< {0, 0}: nothing
 };
+
+/// The rows of a statement whose columns are source, generation, offset, checkpoint and the place seen.
+[[nodiscard]] std::vector<StoredPosition> read_positions(Statement& all);
 
 class MonthWriter {
  public:
@@ -77,7 +80,7 @@ class MonthWriter {
 
   /// Makes the file's first row: where the chain comes from, and the sources' positions.
   [[nodiscard]] static Result<void> begin_file(Database& database, const std::string& host, const ChainEnd& end,
-                                               const std::vector<SavedSource>& sources, Instant now);
+                                               const std::vector<StoredPosition>& sources, Instant now);
 
   MonthWriter(Database database, std::string name);
 
@@ -88,7 +91,7 @@ class MonthWriter {
   [[nodiscard]] const ChainEnd& begin() const { return begin_; }
   [[nodiscard]] const ChainEnd& end() const { return end_; }
 
-  [[nodiscard]] std::vector<SavedSource> sources();
+  [[nodiscard]] std::vector<StoredPosition> sources();
   /// Puts the newest rows' keys into `recent`, and how far sources go beyond them.
   void load_recent(RecentKeys& recent);
   /// Newest version of an attempt in this file.

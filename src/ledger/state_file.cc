@@ -94,18 +94,12 @@ std::optional<ChainEnd> StateFile::last_end() {
   return read_file(last).end;
 }
 
-std::vector<SavedSource> StateFile::sources() {
+std::vector<StoredPosition> StateFile::sources() {
   Statement all(database_, "SELECT source, generation, offset, checkpoint, seen_generation, seen_offset FROM position");
-  std::vector<SavedSource> list;
-  while (all.next()) {
-    list.push_back({{std::string(all.bytes(0)), all.number(1), all.number(2), std::string(all.bytes(3))},
-                    !all.null(1),
-                    {all.number(4), all.number(5)}});
-  }
-  return list;
+  return read_positions(all);
 }
 
-void StateFile::save(const SavedSource& source) {
+void StateFile::save(const StoredPosition& source) {
   save_.run(Blob(source.position.source), source.position.generation, source.position.offset,
             Blob(source.position.checkpoint), source.seen.generation, source.seen.offset);
 }

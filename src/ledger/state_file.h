@@ -54,8 +54,8 @@ class StateFile {
   /// Of all files, gone ones too.
   [[nodiscard]] std::optional<ChainEnd> last_end();
 
-  [[nodiscard]] std::vector<SavedSource> sources();
-  void save(const SavedSource& source);
+  [[nodiscard]] std::vector<StoredPosition> sources();
+  void save(const StoredPosition& source);
 
   [[nodiscard]] std::vector<SignedHead> heads();
   void add(const SignedHead& head);

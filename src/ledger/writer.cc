@@ -175,7 +175,7 @@ Result<void> LedgerWriter::State::reload() {
 }
 
 Result<void> LedgerWriter::State::begin_month(const std::string& name) {
-  std::vector<SavedSource> sources;
+  std::vector<StoredPosition> sources;
   if (month) {
     // The new file says where reading goes on, so what it rests on must be on the disk first.
     month->database().checkpoint();
