@@ -27,8 +27,11 @@ struct StandingBlock {
   std::string by;       ///< who set it by hand: "root", "uid 1000 (anna)"
   std::string why;      ///< by hand
   Instant at{};
-  Instant until{};          ///< kForever
-  bool enforced = false;    ///< false: would block
+  Instant until{};            ///< kForever
+  bool enforced = false;      ///< false: would block
+  bool exempt = false;        ///< observed only: the enforcer refused it, since it is on its own allowlist
+  bool in_force = false;      ///< the enforcer has said so
+  bool effective = true;      ///< false: an attempt got through although it is in force
   std::uint64_t dropped = 0;  ///< packets that would have opened a connection, as last heard from the enforcer
   AttemptKey cause;
 };
