@@ -72,7 +72,7 @@ TEST_F(LedgerCommands, AboutShowsAllThatIsStored) {
   EXPECT_EQ(said.code, 0) << said.err;
   for (const char* part : {"1 failures, 0 successes, 0 probes; 1 rows and 1 verdicts", "account root, port 40000",
                            "| Nov 25 08:00:00 host-a sshd[1]: Failed password for root from 192.0.2.1 port 40000 ssh2",
-                           "would block  rule Catch All Login, until 2026-11-25T10:00:01Z"}) {
+                           "would block 192.0.2.1 until 2026-11-25T10:00:01Z, rule \"Catch All Login\""}) {
     EXPECT_TRUE(has(said.out, part)) << part << " is not in:\n" << said.out;
   }
   EXPECT_FALSE(has(run({"about", "2001:db8::7"}).out, "\x1b"));

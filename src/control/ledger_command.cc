@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "control/output.h"
 #include "control/scan.h"
+#include "control/verdict_text.h"
 #include "ledger/backup.h"
 #include "ledger/reader.h"
 #include "ledger/state_file.h"
@@ -261,12 +262,15 @@ int run_ledger_about(const LedgerCommandOptions& options) {
     for (const auto& row : report->verdicts) {
       verdicts.push_back(
           json::object{{"id", row.id},
-                       {"kind", row.kind == VerdictKind::block ? "block" : "alert"},
+                       {"kind", utf8(kind_name(row.kind))},
                        {"watch_only", row.watch_only},
                        {"rule", utf8(row.rule)},
                        {"network", row.network ? json::value(utf8(row.network->to_string())) : json::value(nullptr)},
                        {"at", to_rfc3339(row.at)},
-                       {"until", time_or_null(row.until)}});
+                       {"until", row.until == Instant::max() ? json::value(nullptr) : time_or_null(row.until)},
+                       {"by", utf8(row.by)},
+                       {"why", utf8(row.why)},
+                       {"dropped", row.dropped}});
     }
     print_out("{}\n", json::serialize(json::object{{"attempts", std::move(attempts)},
                                                    {"verdicts", std::move(verdicts)},
@@ -284,9 +288,7 @@ int run_ledger_about(const LedgerCommandOptions& options) {
     for (const auto& line : row.raw) print_out("    | {}\n", printable(line));
   }
   for (const auto& row : report->verdicts) {
-    print_out("\n{}  {}{}  rule {}, until {}\n", to_rfc3339(row.at), row.watch_only ? "would " : "",
-              row.kind == VerdictKind::block ? "block" : "alert", printable(row.rule),
-              row.until ? to_rfc3339(*row.until) : "-");
+    print_out("\n{}  {}\n", to_rfc3339(row.at), action_text(row, to_rfc3339));
   }
   for (const auto& problem : (*reader)->problems()) print_error("Left out: {}\n", printable(problem));
   return kGood;

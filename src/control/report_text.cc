@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "control/moment.h"
+#include "control/verdict_text.h"
 
 namespace tipstaff {
 namespace {
@@ -74,17 +75,9 @@ std::string names_text(const NameCounts& counts) {
   return text.empty() ? "none" : text;
 }
 
-// What a rule did or would have done.
 std::string verdict_text(const StoredVerdict& verdict, const TimeZone& zone) {
-  const bool block = verdict.kind == VerdictKind::block;
-  std::string text = to_clock_text(verdict.at, zone);
-  text += verdict.watch_only ? (block ? "  would block" : "  would alert") : (block ? "  blocked" : "  alert");
-  if (verdict.network) text += " " + verdict.network->to_string();
-  if (verdict.account) text += fmt::format(" account {}", printable(*verdict.account));
-  if (verdict.until) text += " until " + to_clock_text(*verdict.until, zone);
-  text += fmt::format(", rule \"{}\"", printable(verdict.rule));
-  if (!verdict.host.empty()) text += " on " + printable(verdict.host);
-  return text;
+  const auto clock = [&zone](Instant time) { return to_clock_text(time, zone); };
+  return clock(verdict.at) + "  " + action_text(verdict, clock);
 }
 
 // RFC 4180. A cell that begins like a formula gets an apostrophe: whoever picks an account name must not make a
@@ -126,7 +119,7 @@ json::array to_json(const NameCounts& counts) {
 
 json::object to_json(const StoredVerdict& verdict) {
   return json::object{{"id", verdict.id},
-                      {"kind", verdict.kind == VerdictKind::block ? "block" : "alert"},
+                      {"kind", utf8(kind_name(verdict.kind))},
                       {"watch_only", verdict.watch_only},
                       {"rule", utf8(verdict.rule)},
                       {"network", text_or_null(verdict.network)},
@@ -134,7 +127,10 @@ json::object to_json(const StoredVerdict& verdict) {
                       {"service", text_or_null(verdict.service)},
                       {"host", text_or_null(verdict.host)},
                       {"at", utf8(to_rfc3339(verdict.at))},
-                      {"until", text_or_null(verdict.until)}};
+                      {"until", verdict.until == Instant::max() ? json::value(nullptr) : text_or_null(verdict.until)},
+                      {"by", text_or_null(verdict.by)},
+                      {"why", text_or_null(verdict.why)},
+                      {"dropped", verdict.kind == VerdictKind::drops ? json::value(verdict.dropped) : nullptr}};
 }
 
 // Members of an object without its braces.

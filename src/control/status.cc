@@ -50,6 +50,7 @@ Result<GuardStatus> read_ledger(const Config& config) {
     one.blocks = rule.action == Rule::Action::block;
   }
   for (const StoredVerdict& row : *verdicts) {  // newest first
+    if (row.rule.empty() || (row.kind != VerdictKind::block && row.kind != VerdictKind::alert)) continue;  // by hand
     auto rule = std::ranges::find(status.rules, row.rule, &RuleStatus::name);
     if (rule == status.rules.end()) {  // it is no longer in force
       rule = status.rules.insert(status.rules.end(), RuleStatus());

@@ -138,6 +138,12 @@ void put_canonical(std::string& out, const VerdictRow& row, std::string_view acc
   put_optional(out, row.until);
   put_number(out, row.attempts.size());
   for (const auto& key : row.attempts) put_key(out, key);
+  // Rows of the ledger's first form had none of these, and their digests hold.
+  if (row.by.empty() && row.why.empty() && row.dropped == 0 && row.counter == 0) return;
+  put_text(out, row.by);
+  put_text(out, row.why);
+  put_number(out, row.dropped);
+  put_number(out, row.counter);
 }
 
 void put_canonical(std::string& out, const EventRow& row, std::string_view detail) {

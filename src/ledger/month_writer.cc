@@ -125,7 +125,7 @@ MonthWriter::MonthWriter(Database database, std::string name)
       add_source_(database_, "INSERT INTO source(name, seen_generation, seen_offset) VALUES(?, 0, 0)"),
       save_position_(database_, "UPDATE source SET generation = ?, offset = ?, checkpoint = ? WHERE id = ?"),
       add_attempt_(database_, "INSERT INTO attempt VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
-      add_verdict_(database_, "INSERT INTO verdict VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+      add_verdict_(database_, "INSERT INTO verdict VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
       add_event_(database_, "INSERT INTO event VALUES(?,?,?,?,?,?,?)"),
       add_batch_(database_, "INSERT INTO batch VALUES(?,?,?,?,?,?,?,?,?)"),
       add_raw_(database_, "INSERT INTO raw VALUES(?,?,?)"),
@@ -373,7 +373,8 @@ void MonthWriter::take_back(std::uint64_t old_row, std::uint64_t row, const std:
 
 void MonthWriter::add_verdict(const VerdictRow& verdict, Build& build, Around& around) {
   VerdictRow row = verdict;
-  for (std::string* text : {&row.rule, &row.service, &row.host}) build.counts.cut += cut(*text, kMostText) ? 1 : 0;
+  for (std::string* text : {&row.rule, &row.service, &row.host, &row.by, &row.why})
+    build.counts.cut += cut(*text, kMostText) ? 1 : 0;
   if (row.account) build.counts.cut += cut(*row.account, kMostText) ? 1 : 0;
   if (row.attempts.size() > kMostKeys) {
     row.attempts.resize(kMostKeys);
@@ -398,14 +399,18 @@ void MonthWriter::add_verdict(const VerdictRow& verdict, Build& build, Around& a
   if (row.account) account_id = accounts_.id_of(account);
   std::optional<std::string> network;
   if (row.network) network = to_bytes(*row.network);
-  const unsigned flags = (row.kind == VerdictKind::alert ? 1U : 0U) | (row.watch_only ? 2U : 0U);
+  const unsigned flags = verdict_flags(row);
+  std::optional<std::uint64_t> by;
+  std::optional<std::uint64_t> why;
+  if (!row.by.empty()) by = texts_.id_of(row.by);
+  if (!row.why.empty()) why = texts_.id_of(row.why);
   std::optional<std::int64_t> until;
   if (row.until) until = to_micros(*row.until);
   const std::string keys = pack_keys(row.attempts);
   const std::string_view salt = build.salt();
   add_verdict_.run(id, from.id, row.cause.generation, row.cause.offset, row.cause.index, flags, texts_.id_of(row.rule),
                    network, account_id, texts_.id_of(row.service), texts_.id_of(row.host), to_micros(row.at), until,
-                   Blob(keys), salt);
+                   Blob(keys), salt, by, why, row.dropped, row.counter);
   build.canonical.clear();
   put_canonical(build.canonical, row, account);
   build.digests += bytes_of(hasher_.leaf(salt, build.canonical));

@@ -200,7 +200,7 @@ Result<std::vector<StoredVerdict>> LedgerReader::verdicts(std::size_t most) {
   if (auto done = state_->refresh(); !done) return std::unexpected(done.error());
   std::vector<StoredVerdict> all;
   state_->each([&](OpenMonth& month) {
-    Statement newest(month.database, select_verdicts("ORDER BY id DESC LIMIT ?").c_str());
+    Statement newest(month.database, select_verdicts("WHERE flags & 8 = 0 ORDER BY id DESC LIMIT ?").c_str());
     Found<StoredVerdict> found;
     newest.start(static_cast<std::uint64_t>(most));
     while (newest.next()) {
@@ -211,6 +211,23 @@ Result<std::vector<StoredVerdict>> LedgerReader::verdicts(std::size_t most) {
   std::ranges::sort(all, std::greater(), &StoredVerdict::id);
   if (all.size() > most) all.resize(most);
   return all;
+}
+
+Result<void> LedgerReader::each_standing(Instant now, const std::function<void(const StoredVerdict&)>& use) {
+  if (auto done = state_->refresh(); !done) return done;
+  state_->each([&](OpenMonth& month) {
+    Statement rows(month.database,
+                   select_verdicts("WHERE id IN (SELECT id FROM verdict WHERE until > ? UNION SELECT id "
+                                   "FROM verdict WHERE until = at) ORDER BY id")
+                       .c_str());
+    Found<StoredVerdict> found;
+    rows.start(to_micros(now));
+    while (rows.next()) {
+      month.rows.fill(rows, found);
+      use(found.row);
+    }
+  });
+  return {};
 }
 
 Result<std::vector<StoredEvent>> LedgerReader::events(std::size_t most) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -117,8 +118,11 @@ class LedgerReader {
                                                          std::optional<Instant> until = std::nullopt);
   /// Counts of one address, without its rows.
   [[nodiscard]] Result<SubjectSummary> summary(IpAddress address);
-  /// Newest first, at most `most`.
+  /// Newest first, at most `most`; without `drops`.
   [[nodiscard]] Result<std::vector<StoredVerdict>> verdicts(std::size_t most);
+  /// What a guard has to know of the blocks that stand: rows whose `until` lies after `now`, and those that take something
+  /// back, in the order in which they were recorded. Found by an index, however long the ledger is.
+  [[nodiscard]] Result<void> each_standing(Instant now, const std::function<void(const StoredVerdict&)>& use);
   [[nodiscard]] Result<std::vector<StoredEvent>> events(std::size_t most);
   [[nodiscard]] Result<std::vector<PositionRow>> positions();
   [[nodiscard]] Result<LedgerInfo> info();

@@ -47,9 +47,14 @@ const std::string& NameTable::of(std::uint64_t id, bool& odd) {
   return text;
 }
 
+unsigned verdict_flags(const VerdictRow& row) {
+  const auto kind = static_cast<unsigned>(row.kind);
+  return (kind & 1U) | (row.watch_only ? 2U : 0U) | (kind >> 1U) << 2U;
+}
+
 std::string select_verdicts(const std::string& rest) {
   return "SELECT id, source, generation, offset, line_index, flags, rule, network, account, service, host, at, until, "
-         "attempts, salt FROM verdict " +
+         "attempts, salt, by_whom, why, dropped, counter FROM verdict " +
          rest;
 }
 
@@ -144,8 +149,9 @@ void RowReader::fill(const Statement& statement, Found<StoredVerdict>& found) {
   row.cause.offset = statement.number(3);
   row.cause.index = narrow<std::uint32_t>(statement, 4, found.odd);
   const std::uint64_t flags = statement.number(5);
-  found.odd = found.odd || flags > 3;
-  row.kind = (flags & 1U) != 0 ? VerdictKind::alert : VerdictKind::block;
+  const auto kind = static_cast<VerdictKind>((flags & 1U) | (flags >> 2U) << 1U);
+  found.odd = found.odd || flags > 15 || kind > VerdictKind::drops;
+  row.kind = kind;
   row.watch_only = (flags & 2U) != 0;
   row.rule = texts_.of(statement.number(6), found.odd);
   row.network.reset();
@@ -163,6 +169,10 @@ void RowReader::fill(const Statement& statement, Found<StoredVerdict>& found) {
   row.attempts = unpack_keys(statement.bytes(13));
   found.odd = found.odd || pack_keys(row.attempts) != statement.bytes(13);
   found.salt = statement.bytes(14);
+  row.by = statement.null(15) ? std::string() : texts_.of(statement.number(15), found.odd);
+  row.why = statement.null(16) ? std::string() : texts_.of(statement.number(16), found.odd);
+  row.dropped = statement.number(17);
+  row.counter = statement.number(18);
   row.recorded = batch_of(row.id).recorded;
 }
 

@@ -71,6 +71,8 @@ class RowReader {
   std::uint64_t last_end_ = 0;  // first row behind last_batch_
 };
 
+/// The `flags` of a verdict's row: bit 1: watch-only; bits 0, 2 and 3: the kind.
+[[nodiscard]] unsigned verdict_flags(const VerdictRow& row);
 /// SQL that gives the columns fill() reads; `rest` begins with WHERE or ORDER BY.
 [[nodiscard]] std::string select_verdicts(const std::string& rest);
 [[nodiscard]] std::string select_events(const std::string& rest);

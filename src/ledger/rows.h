@@ -48,12 +48,22 @@ struct AttemptRow {
   std::vector<std::string> raw;  ///< the lines that told of it
 };
 
-enum class VerdictKind : std::uint8_t { block, alert };
+/// What a row of verdicts tells of. `block` and `alert` are what a rule said, or, with an empty rule, what somebody did by
+/// hand, as the others are.
+enum class VerdictKind : std::uint8_t {
+  block,
+  alert,
+  unblock,  ///< the blocks that overlap the network, or all, were ended; `until`: the latest end they had
+  exempt,   ///< the network is exempt until then; an end that is over ends an exemption
+  drops,    ///< what the firewall has dropped for the block of this rule, network, service, host and `at`
+};
 
-/// What a rule said. Known by the attempt that brought it about and the rule, so judging again adds nothing. A block whose
+/// What a rule said, or what became of it. Known by the cause and the rule, so judging again adds nothing. A block whose
 /// `until` is its `at` takes back the block of the same rule, network and `at`: its cause turned out to be no attempt.
 struct VerdictRow {
-  AttemptKey cause;  ///< the attempt with which the rule was full
+  /// The attempt with which the rule was full. What was brought about by no attempt has a key of the source "control",
+  /// each another one.
+  AttemptKey cause;
   VerdictKind kind = VerdictKind::block;
   bool watch_only = false;  ///< would block: nothing was shut
   std::string rule;
@@ -62,8 +72,11 @@ struct VerdictRow {
   bool account_unknown = false;  ///< as in AttemptRow
   std::string service, host;
   Instant at{};
-  std::optional<Instant> until;      ///< of a block
+  std::optional<Instant> until;      ///< of a block; Instant::max(): for ever
   std::vector<AttemptKey> attempts;  ///< those counted, as far as known; at most 1,000
+  std::string by, why;               ///< who did it by hand, and the reason given; else empty
+  std::uint64_t dropped = 0;  ///< of `drops`: packets that would have opened a connection, since the block was set
+  std::uint64_t counter = 0;  ///< of `drops`: what the firewall's own counter showed then; it may begin anew
 };
 
 /// Where reading goes on after a restart: the start of the oldest open connection.

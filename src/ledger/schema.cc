@@ -45,6 +45,15 @@ CREATE TABLE summary(kind INTEGER NOT NULL, subject INTEGER NOT NULL, failures I
   PRIMARY KEY(kind, subject)) STRICT, WITHOUT ROWID;
 CREATE INDEX summary_busiest ON summary(failures) WHERE kind = 0;
 )sql",
+    // 2: what is done by hand, what the firewall counts, and the blocks that stand found at once
+    R"sql(
+ALTER TABLE verdict ADD COLUMN by_whom INTEGER;
+ALTER TABLE verdict ADD COLUMN why INTEGER;
+ALTER TABLE verdict ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE verdict ADD COLUMN counter INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX verdict_until ON verdict(until);
+CREATE INDEX verdict_taken_back ON verdict(at) WHERE until = at;
+)sql",
 };
 
 constexpr const char* kStateSteps[] = {

@@ -70,6 +70,32 @@ inline VerdictRow block(const AttemptRow& cause) {
   return verdict;
 }
 
+/// One row of each kind that is not a rule's, as a guard writes them.
+inline Batch by_hand() {
+  Batch all;
+  all.recorded = at(100);
+  const auto row = [&all](VerdictKind kind, const char* network, Instant until) -> VerdictRow& {
+    VerdictRow& one = all.verdicts.emplace_back();
+    one.cause = {"control", 0, 1'000 + all.verdicts.size(), 0};
+    one.kind = kind;
+    if (network != nullptr) one.network = IpNetwork::parse(network);
+    one.at = at(100);
+    one.until = until;
+    one.by = "uid 1000 (anna)";
+    one.why = "asked for";
+    return one;
+  };
+  row(VerdictKind::block, "203.0.113.0/24", Instant::max());
+  row(VerdictKind::unblock, "198.51.100.7", at(4'000));
+  row(VerdictKind::exempt, "198.51.100.7", at(5'000));
+  VerdictRow& drops = row(VerdictKind::drops, "203.0.113.0/24", Instant::max());
+  drops.by = drops.why = "";
+  drops.dropped = 12;
+  drops.counter = 7;
+  all.events.push_back({"control", at(100), "", "uid 1000 (anna) blocked 203.0.113.0/24"});
+  return all;
+}
+
 inline Batch batch(std::vector<AttemptRow> attempts, Instant recorded = at(0)) {
   Batch all;
   all.recorded = recorded;

@@ -334,5 +334,47 @@ TEST_F(LedgerVerify, StillVerifiesAfterForgetting) {
   EXPECT_EQ(verify(folder_.ledger()).broken->row, 5U);
 }
 
+TEST(LedgerByHand, IsPartOfTheChain) {
+  const TempFolder folder;
+  {
+    const auto writer = open_writer(folder);
+    ASSERT_TRUE(writer->write(by_hand()));
+    auto again = by_hand();
+    again.recorded = at(101);
+    EXPECT_EQ(writer->write(again)->known, 4U);
+    auto ended = by_hand();
+    ended.recorded = at(200);
+    ended.verdicts.resize(1);
+    ended.verdicts[0].cause.offset = 2'000;
+    ended.verdicts[0].until = ended.verdicts[0].at;
+    ASSERT_TRUE(writer->write(ended));
+  }
+  {
+    const auto good = verify_ledger(folder.ledger(), {});
+    ASSERT_TRUE(good);
+    EXPECT_FALSE(good->broken) << good->broken->text;
+    auto reader = LedgerReader::open(folder.ledger());
+    std::vector<StoredVerdict> rows;
+    const auto keep = [&rows](const StoredVerdict& row) { rows.push_back(row); };
+    ASSERT_TRUE((*reader)->each_standing(at(150), keep));
+    ASSERT_EQ(rows.size(), 5U);
+    EXPECT_EQ(rows[0].until, Instant::max());
+    EXPECT_EQ(rows[0].by, "uid 1000 (anna)");
+    EXPECT_EQ(rows[0].why, "asked for");
+    EXPECT_EQ(rows[3].dropped, 12U);
+    EXPECT_EQ(rows[3].counter, 7U);
+    EXPECT_EQ(rows[4].until, rows[4].at);
+    rows.clear();
+    ASSERT_TRUE((*reader)->each_standing(at(4'500), keep));
+    EXPECT_EQ(rows.size(), 4U) << "the unblocking matters no more";
+    EXPECT_EQ((*reader)->verdicts(100)->size(), 4U) << "without the counts";
+  }
+  auto database = Database::open(folder.ledger() + "/2026-11.db", Database::Mode::write);
+  database->execute("UPDATE verdict SET dropped = 11 WHERE dropped = 12");
+  const auto bad = verify_ledger(folder.ledger(), {});
+  ASSERT_TRUE(bad);
+  EXPECT_TRUE(bad->broken);
+}
+
 }  // namespace
 }  // namespace tipstaff

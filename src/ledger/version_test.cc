@@ -65,6 +65,26 @@ TEST(LedgerVersions, Version1IsOpenedReadVerifiedAndWrittenOn) {
   EXPECT_EQ(verified->heads, 1U);
 }
 
+TEST(LedgerVersions, Version1TakesWhatIsDoneByHand) {
+  const TempFolder folder;
+  ASSERT_TRUE(make_folder(folder.ledger()));
+  build(folder.ledger() + "/2026-11.db", "version-1-2026-11.sql");
+  build(folder.ledger() + "/state.db", "version-1-state.sql");
+  std::vector<std::string> notices;
+  const auto writer = open_writer(folder, &notices);
+  ASSERT_TRUE(writer->write(by_hand()));
+
+  auto reader = LedgerReader::open(folder.ledger());
+  ASSERT_TRUE(reader) << reader.error().message();
+  std::vector<VerdictKind> kinds;
+  ASSERT_TRUE((*reader)->each_standing(at(0), [&](const StoredVerdict& row) { kinds.push_back(row.kind); }));
+  EXPECT_EQ(kinds, (std::vector{VerdictKind::block, VerdictKind::block, VerdictKind::unblock, VerdictKind::exempt,
+                                VerdictKind::drops}));  // the first is of the old version
+  const auto verified = verify_ledger(folder.ledger(), {});
+  ASSERT_TRUE(verified);
+  EXPECT_FALSE(verified->broken) << verified->broken->text;
+}
+
 TEST(LedgerVersions, ANewerVersionIsRefusedUntouched) {
   const TempFolder folder;
   {
