@@ -57,8 +57,9 @@ struct Message {
   bool events = false;  ///< of hello
   bool first = false;   ///< of allow
   std::uint32_t sequence = 0;
-  std::vector<Entry> entries;
-  std::string text;  ///< of done, denied and repaired: words for a person
+  std::vector<Entry> entries = {};
+  std::string text = {};  ///< of done, denied and repaired: words for a person, without control characters
+  bool operator==(const Message&) const = default;
 };
 
 /// Blocks that the enforcer holds at most.
@@ -66,9 +67,11 @@ inline constexpr std::size_t kMostBlocks = 1'000'000;
 /// The largest packet.
 inline constexpr std::size_t kMostPacket = 65'536;
 
-/// The bytes of one packet. What is beyond kMostEntries or kMostText is a bug of the caller's: it is cut off.
+/// The bytes of one packet, which decode() takes: what a message of the type does not use is left out (the counters of
+/// `block`, say), a control character in the text becomes a space, an end beyond the year 9999 is kForever. What is
+/// beyond kMostEntries or kMostText is a bug of the caller's: it is cut off.
 [[nodiscard]] std::string encode(const Message& message);
-/// Errors: invalid (says which field).
+/// The message, where encode() would write exactly these bytes. Errors: invalid (says which field).
 [[nodiscard]] Result<Message> decode(std::string_view packet);
 
 }  // namespace tipstaff
