@@ -1,5 +1,5 @@
 // The datagrams to the service manager, as sd_notify(3) words them.
-#include "control/service_notify.h"
+#include "base/service_notify.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
