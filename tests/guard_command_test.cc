@@ -1,8 +1,6 @@
 // `tipstaff guard` and `tipstaff status` as an administrator and a service manager see them: ready, reload, end, a broken
 // configuration, a restart in the middle of an attack. What comes when is asked for, never slept for.
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -20,6 +18,7 @@
 #include <vector>
 
 #include "tests/evening.h"
+#include "tests/guard/guard_process.h"
 #include "tests/run.h"
 
 namespace tipstaff {
@@ -30,46 +29,17 @@ namespace json = boost::json;
 // A guard in the background, with its service manager's ear.
 class Guarding {
  public:
-  Guarding(const TemporaryFolder& folder, const std::string& config) : log_(folder.path() / "guard.log") {
-    const std::string notify = folder.path() / "notify";
-    ::unlink(notify.c_str());
-    manager_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, notify.c_str(), sizeof(address.sun_path) - 1);
-    EXPECT_EQ(::bind(manager_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-    process_ = ::fork();
-    if (process_ != 0) return;
-    const int log = ::open(log_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    ::dup2(log, STDERR_FILENO);
-    ::setenv("NOTIFY_SOCKET", notify.c_str(), 1);
-    ::execl(TIPSTAFF_BINARY, "tipstaff", "guard", "--config", config.c_str(), nullptr);
-    ::_exit(127);
-  }
-  Guarding(const Guarding&) = delete;
-  Guarding& operator=(const Guarding&) = delete;
-  ~Guarding() {
-    if (process_ > 0) std::ignore = end(SIGKILL);
-    ::close(manager_);
-  }
+  Guarding(const TemporaryFolder& folder, const std::string& config)
+      : log_(folder.path() / "guard.log"),
+        manager_(folder.path() / "notify"),
+        process_(TIPSTAFF_BINARY, config, log_, "", manager_.path()) {}
 
-  // The next message to the service manager; empty if none comes for ten seconds.
-  std::string told() {
-    pollfd ready{manager_, POLLIN, 0};
-    char buffer[1024];
-    if (::poll(&ready, 1, 10'000) <= 0) return {};
-    const ssize_t size = ::recv(manager_, buffer, sizeof buffer, 0);
-    return size < 0 ? std::string() : std::string(buffer, static_cast<std::size_t>(size));
-  }
-  void signal(int number) const { ::kill(process_, number); }
+  // The next message to the service manager; empty if none comes.
+  [[nodiscard]] std::string told() const { return manager_.told(); }
+  void signal(int number) const { ::kill(process_.number(), number); }
   // The exit code, or minus the signal.
   int end(int number) {
-    signal(number);
-    return wait();
-  }
-  int wait() {
-    int status = 0;
-    ::waitpid(std::exchange(process_, -1), &status, 0);
+    const int status = process_.end(number);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }
   [[nodiscard]] std::string log() const {
@@ -79,8 +49,8 @@ class Guarding {
 
  private:
   std::string log_;
-  int manager_ = -1;
-  pid_t process_ = -1;
+  ServiceManager manager_;
+  GuardProcess process_;
 };
 
 class GuardCommand : public testing::Test {

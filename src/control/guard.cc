@@ -1,7 +1,10 @@
 #include "control/guard.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -36,8 +39,10 @@ constexpr milliseconds kRowsWait{1'000};     // until rows are committed, where 
 constexpr milliseconds kPlacesWait{10'000};  // until places alone are
 constexpr milliseconds kCrowdedWait{50};
 constexpr seconds kHousekeeping{15};
+constexpr unsigned kFindingRounds = 8;          // of housekeeping, until logs are looked for again where none are named
 constexpr std::size_t kMostRestored = 200'000;  // attempts, verdicts
 constexpr milliseconds kDrain{10'000};
+constexpr milliseconds kFirstPlaces{2'000};  // the first places wait for the disk, before anything is read
 
 Instant now() { return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()); }
 
@@ -126,7 +131,7 @@ class Guard {
     if (!writer) return std::unexpected(writer.error());
     auto positions = (*writer)->positions();
     if (!positions) return std::unexpected(positions.error());
-    for (const PositionRow& row : *positions) saved_.insert_or_assign(row.source, from_position(row));
+    for (const PositionRow& row : *positions) saved_.try_emplace(row.source, from_position(row));  // ours are newer
     LedgerThreadOptions thread;
     thread.keep = {in_force_.config->guard.keep_failures, in_force_.config->guard.keep_successes};
     thread.notice = options.notice;
@@ -161,8 +166,15 @@ class Guard {
     };
     maker_ = std::make_unique<GuardSources>(loop_, in_force_.config->guard, find, log_, [this] { look_for_sources(); });
     look_for_sources();
-    if (sources_.empty())
-      add_problem("there is no source to read; name some in [sources] of /etc/tipstaff/tipstaff.toml");
+    // No line is read, and nobody is told "ready", before it is written down where each log begins: whatever is put
+    // aside from now on is found again, though the guard be killed at once.
+    if (ledger_ && !ledger_->drain(kFirstPlaces))
+      log_(Priority::warning, "the ledger is slow to take where the sources begin; they are read meanwhile");
+    if (sources_.empty()) {
+      no_source_ = fmt::format("there is no source to read; name some in [sources] of {}",
+                               options_.config.empty() ? "/etc/tipstaff/tipstaff.toml" : options_.config);
+      add_problem(no_source_);
+    }
     arm_commit();
   }
 
@@ -170,6 +182,7 @@ class Guard {
     std::vector<std::string> problems;
     std::vector<MadeSource> all = maker_->look(problems);
     for (const std::string& problem : problems) add_problem(problem);
+    bool is_new = false;
     for (MadeSource& made : all) {
       const auto known = saved_.find(made.source->name());
       const std::size_t number = core_->add_source(made.source->name(), made.zone, made.trust_network,
@@ -181,12 +194,16 @@ class Guard {
         add_problem(fmt::format("{} cannot be read: {}", source.name(), started.error().message()));
       } else if (known == saved_.end()) {
         core_->begin_at(number, source.position());
+        is_new = true;
       }
     }
+    if (!sources_.empty()) std::erase(in_force_.problems, no_source_);
+    if (is_new) commit();  // a source of which no place is saved would begin anew after a kill
     arm_commit();
   }
 
   void take(std::size_t number, const Record& record) {
+    quiet_rounds_ = 0;
     core_->take(number, record);
     if (core_->waiting() >= kRowsOfBatch) {
       commit();
@@ -241,7 +258,9 @@ class Guard {
 
   void keep_house() {
     core_->pass(now());
+    if (maker_->finds() && ++rounds_ % kFindingRounds == 0) look_for_sources();
     for (Following& one : sources_) tell_health(one);
+    if (std::ranges::find(kQuietRounds, ++quiet_rounds_) != kQuietRounds.end()) malloc_trim(0);
     arm_commit();
     if (!ledger_) {
       if (const auto opened = open_ledger(); opened) {
@@ -251,6 +270,7 @@ class Guard {
         gap.events.push_back({"gap", now(), "",
                               fmt::format("{} rows were not recorded because the ledger could not be opened",
                                           std::exchange(unrecorded_, 0))});
+        for (const auto& [source, saved] : saved_) gap.positions.push_back(to_position(source, saved));
         std::ignore = ledger_->submit(std::move(gap));
       }
     }
@@ -398,6 +418,9 @@ class Guard {
   asio::steady_timer watchdog_timer_;
   bool armed_ = false;
   bool crowded_ = false;
+  unsigned rounds_ = 0;
+  unsigned quiet_rounds_ = 0;  // of housekeeping, since the last line
+  std::string no_source_;      // the sentence that there is none
   InForce in_force_;
   std::string ledger_folder_;
   std::unique_ptr<LedgerThread> ledger_;

@@ -98,6 +98,7 @@ class Discovery {
     }
     kept_by_syslog_ = kept_by_syslog_ || known.by_syslog;
     say(path, true, fmt::format("Follows {} ({}).", path, known.what));
+    found_.back().by_syslog = known.by_syslog;
   }
 
   void decide_about_journal() {
@@ -112,7 +113,7 @@ class Discovery {
   }
 
   void say(std::string path, bool use, std::string sentence) {
-    found_.push_back({std::move(path), use, std::move(sentence)});
+    found_.push_back({.path = std::move(path), .use = use, .sentence = std::move(sentence)});
   }
 
   DiscoverOptions options_;
@@ -126,5 +127,12 @@ class Discovery {
 }  // namespace
 
 std::vector<FoundSource> discover_sources(const DiscoverOptions& options) { return Discovery(options).run(); }
+
+std::vector<std::string> discover_patterns(const std::string& root) {
+  std::vector<std::string> patterns;
+  for (const Known& known : kKnown) patterns.push_back(root + known.pattern);
+  for (const char* const pattern : kJournals) patterns.push_back(root + pattern);
+  return patterns;
+}
 
 }  // namespace tipstaff

@@ -13,9 +13,10 @@
 namespace tipstaff {
 
 struct FoundSource {
-  std::string path;      ///< of the file; empty: the journal
-  bool use = false;      ///< it is to be followed
-  std::string sentence;  ///< "Follows /var/log/auth.log (logins of all services)."
+  std::string path;        ///< of the file; empty: the journal
+  bool use = false;        ///< it is to be followed
+  bool by_syslog = false;  ///< the journal has the same lines
+  std::string sentence;    ///< "Follows /var/log/auth.log (logins of all services)."
 };
 
 struct DiscoverOptions {
@@ -25,5 +26,8 @@ struct DiscoverOptions {
 
 /// In the order in which they are to be shown; at least one sentence, also where nothing is found.
 [[nodiscard]] std::vector<FoundSource> discover_sources(const DiscoverOptions& options = {});
+
+/// The patterns of all that is looked for, files of the journal among them: a new file that fits is a reason to look again.
+[[nodiscard]] std::vector<std::string> discover_patterns(const std::string& root = {});
 
 }  // namespace tipstaff

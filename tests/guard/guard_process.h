@@ -1,14 +1,19 @@
-// A guard as a process of its own, that can be killed. It has a ledger, a configuration and a log in one folder.
+// A guard as a process of its own, that can be killed. It has a ledger, a configuration and a log in one folder; and the
+// ear of its service manager.
 #pragma once
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -18,12 +23,44 @@
 
 namespace tipstaff {
 
+/// Hears what guards tell their service manager.
+class ServiceManager {
+ public:
+  explicit ServiceManager(std::string path) : path_(std::move(path)) {
+    ::unlink(path_.c_str());
+    socket_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path_.c_str(), sizeof(address.sun_path) - 1);
+    EXPECT_EQ(::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  }
+  ~ServiceManager() { ::close(socket_); }
+  ServiceManager(const ServiceManager&) = delete;
+  ServiceManager& operator=(const ServiceManager&) = delete;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  /// The next message; empty if none comes for 30 s.
+  [[nodiscard]] std::string told() const {
+    pollfd ready{socket_, POLLIN, 0};
+    char buffer[1024];
+    if (::poll(&ready, 1, 30'000) <= 0) return {};
+    const ssize_t size = ::recv(socket_, buffer, sizeof buffer, 0);
+    return size < 0 ? std::string() : std::string(buffer, static_cast<std::size_t>(size));
+  }
+
+ private:
+  std::string path_;
+  int socket_ = -1;
+};
+
 class GuardProcess {
  public:
-  /// Starts `binary guard --config CONFIG`; what it says is added to the file `log`. `failpoint` may be empty.
+  /// Starts `binary guard --config CONFIG`; what it says is added to the file `log`. `failpoint` and `notify`, the path
+  /// of its service manager's socket, may be empty.
   GuardProcess(const std::string& binary, const std::string& config, const std::string& log,
-               const std::string& failpoint) {
+               const std::string& failpoint = {}, const std::string& notify = {}) {
     std::vector<std::string> variables = {"TZ=UTC"};
+    if (!notify.empty()) variables.push_back("NOTIFY_SOCKET=" + notify);
     if (!failpoint.empty()) variables.push_back("TIPSTAFF_FAILPOINT=" + failpoint);
     std::vector<std::string> arguments = {binary, "guard", "--config", config};
     const auto pointers = [](std::vector<std::string>& texts) {
