@@ -3,6 +3,7 @@
 // very many try a few times, one row in ten is amended, each has its raw line. CPU time is that of the whole process,
 // checkpoints included. It is a program of its own, not a Google Benchmark, since each step builds on the one before.
 //   ledger_bench [ROWS [FOLDER]]
+//   ledger_bench ask FOLDER        the questions alone, to a ledger that is there
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -13,6 +14,8 @@
 #include <filesystem>
 #include <random>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "ledger/reader.h"
@@ -97,18 +100,23 @@ class Log {
 };
 
 template <class Ask>
-void time_question(const char* name, Ask&& ask) {
+void time_question(const char* name, Ask&& ask, int times = 5) {
   double worst = 0;
   double best = 1e9;
+  double cpu = 1e9;
   std::size_t rows = 0;
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < times; ++i) {
     const auto start = std::chrono::steady_clock::now();
+    const double cpu_start = cpu_seconds();
     rows = ask();
     const double took = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     worst = std::max(worst, took);
     best = std::min(best, took);
+    cpu = std::min(cpu, (cpu_seconds() - cpu_start) * 1e3);
   }
-  fmt::print("{:44} {:8} rows {:8.1f} ms  (slowest of 5: {:.1f} ms)\n", name, rows, best, worst);
+  fmt::print("{:44} {:8} rows {:8.1f} ms, CPU {:8.1f} ms  (slowest of {}: {:.1f} ms)\n", name, rows, best, cpu, times,
+             worst);
+  std::fflush(stdout);
 }
 
 void ask(const std::string& folder) {
@@ -137,11 +145,28 @@ void ask(const std::string& folder) {
                 [&] { return report(IpNetwork(IpAddress::v4(0xc6120000U + 400'001), 32), false); });
   time_question("summary of the busiest",
                 [&] { return static_cast<std::size_t>((*reader)->summary(busiest->front().address)->failures); });
+  // As `report` does it: found first, then read a thousand at a time.
+  const auto wide = [&](const char* network, bool read) {
+    ReportQuery query;
+    query.network = IpNetwork::parse(network);
+    const auto index = (*reader)->find(query);
+    if (!index) return std::size_t{0};  // more than fit
+    std::size_t rows = index->rows.size();
+    for (std::size_t at = 0; read && at < rows; at += 1'000) std::ignore = (*reader)->rows(*index, at, 1'000, false);
+    return rows;
+  };
+  time_question("a wide network (2001:db8::/32), found", [&] { return wide("2001:db8::/32", false); }, 1);
+  time_question("the same, found and read", [&] { return wide("2001:db8::/32", true); }, 1);
+  time_question("all of IPv4, found and read", [&] { return wide("0.0.0.0/0", true); }, 1);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 2 && std::string_view(argv[1]) == "ask") {
+    ask(argv[2]);
+    return 0;
+  }
   const std::uint64_t most = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 10'000'000;
   const std::string folder =
       argc > 2 ? argv[2] : (fs::temp_directory_path() / fmt::format("tipstaff-ledger-bench-{}", getpid())).string();

@@ -87,6 +87,14 @@ std::uint64_t Interner::id_of(std::string_view value) {
   return id;
 }
 
+std::uint64_t Interner::Column::id_of(std::string_view value) {
+  if (id_ == 0 || value != value_) {
+    id_ = texts_.id_of(value);
+    value_ = value;
+  }
+  return id_;
+}
+
 // What one batch comes to.
 struct MonthWriter::Build {
   struct Range {
@@ -119,6 +127,11 @@ MonthWriter::MonthWriter(Database database, std::string name)
       addresses_(database_, "address"),
       accounts_(database_, "account"),
       texts_(database_, "text"),
+      services_(texts_),
+      detectors_(texts_),
+      origins_(texts_),
+      extras_(texts_),
+      hosts_(texts_),
       postings_(database_),
       rows_(database_),
       find_source_(database_, "SELECT id FROM source WHERE name = ?"),
@@ -318,9 +331,9 @@ void MonthWriter::add_attempt(const AttemptRow& given, Build& build, Around& aro
   if (row->time) time = to_micros(*row->time);
   const std::int64_t window_time = to_micros(row->window_time);
   add_attempt_.run(id, from.id, place.generation, place.offset, row->key.index, row->version, flags, address_id,
-                   unsigned{row->port}, row->count, account_id, texts_.id_of(row->service), texts_.id_of(row->detector),
-                   texts_.id_of(row->origin), texts_.id_of(row->extra), texts_.id_of(row->host), time, window_time,
-                   salt);
+                   unsigned{row->port}, row->count, account_id, services_.id_of(row->service),
+                   detectors_.id_of(row->detector), origins_.id_of(row->origin), extras_.id_of(row->extra),
+                   hosts_.id_of(row->host), time, window_time, salt);
   build.canonical.clear();
   put_canonical(build.canonical, *row, account);
   build.digests += bytes_of(hasher_.leaf(salt, build.canonical));

@@ -37,6 +37,18 @@ class Interner {
   Interner(Database& database, const std::string& table);
   [[nodiscard]] std::uint64_t id_of(std::string_view value);
 
+  /// A column's value and its id: rows that follow one another mostly have the same.
+  class Column {
+   public:
+    explicit Column(Interner& texts) : texts_(texts) {}
+    [[nodiscard]] std::uint64_t id_of(std::string_view value);
+
+   private:
+    Interner& texts_;
+    std::string value_;
+    std::uint64_t id_ = 0;
+  };
+
  private:
   struct Hash {
     using is_transparent = void;
@@ -126,6 +138,7 @@ class MonthWriter {
   ChainEnd begin_, end_;
   Hasher hasher_;
   Interner addresses_, accounts_, texts_;
+  Interner::Column services_, detectors_, origins_, extras_, hosts_;  // of attempts
   PostingWriter postings_;
   RowReader rows_;
   std::unordered_map<std::string, SourceIds> sources_;

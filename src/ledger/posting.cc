@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint64_t kFan = 16;     // segments of a level that are merged
 constexpr unsigned kSummaryLevel = 2;  // a segment of this level is counted in the summary
+constexpr auto kAddress = static_cast<unsigned>(SubjectKind::address);  // the summary has no others
 constexpr std::uint64_t kMostMerged =
     262'144;                              // entries of a merge beyond that level; a larger one holds up the writer
 constexpr std::size_t kChunkBytes = 800;  // entries of one database row; with its key it fits beside others in a page
@@ -132,14 +133,16 @@ PostingWriter::PostingWriter(Database& database)
           "ORDER BY s.id, p.first"),
       drop_postings_(database, "DELETE FROM posting WHERE segment IN (SELECT id FROM segment WHERE level = ?)"),
       drop_segments_(database, "DELETE FROM segment WHERE level = ?"),
-      read_summary_(database,
-                    "SELECT failures, successes, probes, first, last FROM summary WHERE kind = ? AND subject = ?"),
-      write_summary_(
+      // The sum of a damaged file's numbers may be too large: it is cut off, since a number with a fraction is no integer.
+      add_summary_(database,
+                   "INSERT INTO summary(kind, subject, failures, successes, probes, first, last) VALUES(?,?,?,?,?,?,?) "
+                   "ON CONFLICT DO UPDATE SET failures = CAST(failures + excluded.failures AS INTEGER), "
+                   "successes = CAST(successes + excluded.successes AS INTEGER), "
+                   "probes = CAST(probes + excluded.probes AS INTEGER), "
+                   "first = min(first, excluded.first), last = max(last, excluded.last)"),
+      drop_summary_(
           database,
-          "INSERT INTO summary(kind, subject, failures, successes, probes, first, last) VALUES(?,?,?,?,?,?,?) "
-          "ON CONFLICT DO UPDATE SET failures = excluded.failures, successes = excluded.successes, "
-          "probes = excluded.probes, first = excluded.first, last = excluded.last"),
-      drop_summary_(database, "DELETE FROM summary WHERE kind = ? AND subject = ?") {}
+          "DELETE FROM summary WHERE kind = ? AND subject = ? AND failures = 0 AND successes = 0 AND probes = 0") {}
 
 void PostingWriter::add(SubjectKind kind, std::uint64_t subject, const Posting& counts, std::uint64_t row) {
   added_[static_cast<std::size_t>(kind)].add(counts, subject, &row, row != 0 ? 1 : 0);
@@ -166,7 +169,7 @@ void PostingWriter::write_segment(unsigned level, Lists& lists, std::uint64_t ro
     std::uint64_t first = 0;
     std::uint64_t before = 0;
     lists[kind].each_subject([&](const Posting& posting) {
-      if (level == kSummaryLevel) add_to_summary(kind, posting);
+      if (level == kSummaryLevel && kind == kAddress) add_to_summary(posting);
       if (chunk.empty()) {
         first = posting.subject;
         before = 0;
@@ -203,20 +206,12 @@ bool PostingWriter::merge(unsigned level) {
   return database_.ok();
 }
 
-void PostingWriter::add_to_summary(unsigned kind, const Posting& posting) {
-  Posting all = {.failures = posting.failures,
-                 .successes = posting.successes,
-                 .probes = posting.probes,
-                 .first = posting.first,
-                 .last = posting.last,
-                 .rows = {}};
-  if (read_summary_.start(kind, posting.subject).next()) all.join(counts_of(read_summary_));
-  read_summary_.reset();
-  if (all.failures == 0 && all.successes == 0 && all.probes == 0) {
-    drop_summary_.run(kind, posting.subject);
-  } else {
-    write_summary_.run(kind, posting.subject, all.failures, all.successes, all.probes, all.first, all.last);
-  }
+void PostingWriter::add_to_summary(const Posting& posting) {
+  add_summary_.run(kAddress, posting.subject, posting.failures, posting.successes, posting.probes, posting.first,
+                   posting.last);
+  const bool takes_back = posting.failures < 0 || posting.successes < 0 || posting.probes < 0;
+  const bool counts = posting.failures > 0 || posting.successes > 0 || posting.probes > 0;
+  if (takes_back || !counts) drop_summary_.run(kAddress, posting.subject);
 }
 
 // CROSS JOIN keeps the order of the loops: the other one reads every posting there is.
@@ -228,12 +223,15 @@ PostingReader::PostingReader(Database& database)
              "SELECT entries FROM posting WHERE segment = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"),
       summary_(database, "SELECT failures, successes, probes, first, last FROM summary WHERE kind = ? AND subject = ?"),
       top_(database,
-           "SELECT failures, successes, probes, first, last, subject FROM summary INDEXED BY summary_busiest WHERE "
-           "kind = 0 ORDER BY failures DESC LIMIT ?"),
+           "SELECT failures, successes, probes, first, last, subject FROM summary INDEXED BY summary_busy WHERE "
+           "kind = 0 AND failures >= 8 ORDER BY failures DESC LIMIT ?"),
+      rest_(database,
+            "SELECT failures, successes, probes, first, last, subject FROM summary WHERE kind = 0 AND failures < 8 "
+            "ORDER BY failures DESC LIMIT ?"),
       young_chunks_(
           database,
-          "SELECT p.entries FROM segment s CROSS JOIN posting p ON p.segment = s.id WHERE s.level < 2 AND p.kind = 0") {
-}
+          "SELECT p.entries FROM segment s CROSS JOIN posting p ON p.segment = s.id WHERE s.level < 2 AND p.kind = 0"),
+      chunks_(database, "SELECT entries FROM posting WHERE segment = ? AND kind = ? ORDER BY first") {}
 
 void PostingReader::look_up(Statement& segments, SubjectKind kind, std::uint64_t subject, Posting& found,
                             std::size_t enough) {
@@ -266,11 +264,33 @@ Posting PostingReader::find_newest(SubjectKind kind, std::uint64_t subject, std:
   return found;
 }
 
-Posting PostingReader::summary(SubjectKind kind, std::uint64_t subject) {
-  Posting found{.subject = subject, .rows = {}};
-  look_up(young_segments_, kind, subject, found);
+void PostingReader::each_segment(SubjectKind kind, const std::vector<std::uint64_t>& subjects,
+                                 const std::function<bool(std::vector<std::uint64_t>)>& use) {
+  all_segments_.start();
+  bool more = true;
+  while (more && all_segments_.next()) {
+    std::vector<std::uint64_t> rows;
+    auto next = subjects.begin();  // the postings of a segment are in the order of their subjects too
+    chunks_.start(all_segments_.number(0), static_cast<unsigned>(kind));
+    while (next != subjects.end() && chunks_.next()) {
+      each_of(chunks_.bytes(0), [&](const Posting& posting) {
+        while (next != subjects.end() && *next < posting.subject) ++next;
+        if (next == subjects.end()) return false;
+        if (*next == posting.subject) rows.insert(rows.end(), posting.rows.begin(), posting.rows.end());
+        return true;
+      });
+    }
+    more = use(std::move(rows));
+  }
+  chunks_.reset();
+  all_segments_.reset();
+}
+
+Posting PostingReader::summary(std::uint64_t address) {
+  Posting found{.subject = address, .rows = {}};
+  look_up(young_segments_, SubjectKind::address, address, found);
   found.rows.clear();
-  if (summary_.start(static_cast<unsigned>(kind), subject).next()) {
+  if (summary_.start(kAddress, address).next()) {
     found.join(counts_of(summary_));
   }
   summary_.reset();
@@ -289,19 +309,23 @@ std::vector<Posting> PostingReader::busiest(std::size_t most) {
   }
   young_chunks_.reset();
   std::vector<Posting> list;
-  std::int64_t least = 0;                              // failures of the last that the summary gave
-  top_.start(static_cast<std::uint64_t>(most + 100));  // more, since an amendment among the young may lower one
-  while (top_.next()) {
-    Posting posting = counts_of(top_);
-    posting.subject = top_.number(5);
-    least = posting.failures;
-    if (const auto more = young.find(posting.subject); more != young.end()) {
-      posting.join(more->second);
-      young.erase(more);
+  std::int64_t least = 0;                          // failures of the last that the summary gave
+  const std::size_t wanted = most + 100;           // more, since an amendment among the young may lower one
+  for (Statement* const rows : {&top_, &rest_}) {  // those that tried seldom only where there are few others
+    if (list.size() >= wanted) break;
+    rows->start(static_cast<std::uint64_t>(wanted - list.size()));
+    while (rows->next()) {
+      Posting posting = counts_of(*rows);
+      posting.subject = rows->number(5);
+      least = posting.failures;
+      if (const auto more = young.find(posting.subject); more != young.end()) {
+        posting.join(more->second);
+        young.erase(more);
+      }
+      list.push_back(std::move(posting));
     }
-    list.push_back(std::move(posting));
+    rows->reset();
   }
-  top_.reset();
   const auto busier = [](const Posting& a, const Posting& b) {
     return a.failures != b.failures ? a.failures > b.failures : a.subject < b.subject;
   };
@@ -316,7 +340,7 @@ std::vector<Posting> PostingReader::busiest(std::size_t most) {
   for (auto& [subject, posting] : young) {
     if (sum(posting.failures, least) < bar) continue;
     posting.subject = subject;
-    if (summary_.start(0, subject).next()) posting.join(counts_of(summary_));
+    if (summary_.start(kAddress, subject).next()) posting.join(counts_of(summary_));
     summary_.reset();
     list.push_back(std::move(posting));
   }

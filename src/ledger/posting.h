@@ -1,12 +1,13 @@
 // Which rows tell of an address or an account, without an index that every row would have to be put into. Each batch
 // appends one sorted list of entries (a segment, level 0); when sixteen segments of a level have come together they are
 // merged into one of the next, so each entry is written a few times in sequence instead of once at a random place. At the
-// second merge the counts go into a summary for each address and account. A question looks into every segment: at 10
+// second merge the counts go into a summary for each address. A question looks into every segment: at 10
 // million rows these are about a hundred.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "ledger/sqlite.h"
@@ -62,12 +63,12 @@ class PostingWriter {
   using Lists = std::array<PostingList, 2>;
   void write_segment(unsigned level, Lists& lists, std::uint64_t rows);
   bool merge(unsigned level);
-  void add_to_summary(unsigned kind, const Posting& posting);
+  void add_to_summary(const Posting& posting);
 
   Database& database_;
   Lists added_;
   Statement new_segment_, new_posting_, count_level_, read_level_, drop_postings_, drop_segments_;
-  Statement read_summary_, write_summary_, drop_summary_;
+  Statement add_summary_, drop_summary_;
 };
 
 /// Answers from the segments and the summary.
@@ -78,8 +79,12 @@ class PostingReader {
   [[nodiscard]] Posting find(SubjectKind kind, std::uint64_t subject);
   /// Its newest rows: all, or at least `enough`; ascending. The counts are those of the segments that were read for it.
   [[nodiscard]] Posting find_newest(SubjectKind kind, std::uint64_t subject, std::size_t enough);
-  /// The counts alone.
-  [[nodiscard]] Posting summary(SubjectKind kind, std::uint64_t subject);
+  /// The rows of many subjects (`subjects` rising), without looking for each of them in each segment: every posting is
+  /// read once, in its order. `use` gets the rows of one segment at a time, in no order, and gives false to end.
+  void each_segment(SubjectKind kind, const std::vector<std::uint64_t>& subjects,
+                    const std::function<bool(std::vector<std::uint64_t>)>& use);
+  /// The counts of an address alone.
+  [[nodiscard]] Posting summary(std::uint64_t address);
   /// Addresses with most failures, most first; no rows in them.
   [[nodiscard]] std::vector<Posting> busiest(std::size_t most);
 
@@ -87,7 +92,7 @@ class PostingReader {
   void look_up(Statement& segments, SubjectKind kind, std::uint64_t subject, Posting& found,
                std::size_t enough = SIZE_MAX);
 
-  Statement all_segments_, newest_segments_, young_segments_, chunk_, summary_, top_, young_chunks_;
+  Statement all_segments_, newest_segments_, young_segments_, chunk_, summary_, top_, rest_, young_chunks_, chunks_;
 };
 
 }  // namespace tipstaff

@@ -191,7 +191,7 @@ Result<SubjectSummary> LedgerReader::summary(IpAddress address) {
   state_->each([&](OpenMonth& month) {
     Statement find(month.database, "SELECT id FROM address WHERE value = ?");
     const std::string value = to_bytes(address);
-    if (find.start(value).next()) add(all, month.postings.summary(SubjectKind::address, find.number(0)));
+    if (find.start(value).next()) add(all, month.postings.summary(find.number(0)));
   });
   return all;
 }

@@ -8,8 +8,30 @@
 namespace tipstaff {
 namespace {
 
-constexpr std::size_t kMostNames = 16'384;
+constexpr std::size_t kMostNames = 65'536;
 const std::string kUnknown = "?";
+
+// Of rows that are wanted, gaps of so many ids are read over; beyond, a new search costs less.
+constexpr std::uint64_t kNeighbours = 24;
+
+// Steps through the rows with these ids.
+template <class Use>
+void walk(Statement& rows, const std::vector<std::uint64_t>& ids, Use&& use) {
+  for (std::size_t i = 0; i < ids.size();) {
+    std::size_t end = i + 1;
+    while (end < ids.size() && ids[end] - ids[end - 1] <= kNeighbours) ++end;
+    rows.start(ids[i], ids[end - 1]);
+    while (i < end && rows.next()) {
+      const std::uint64_t id = rows.number(0);
+      while (i < end && ids[i] < id) ++i;
+      if (i == end || ids[i] != id) continue;
+      ++i;
+      if (!use()) return rows.reset();
+    }
+    i = end;
+  }
+  rows.reset();
+}
 
 // A number of the narrower type T.
 template <class T>
@@ -34,17 +56,27 @@ std::optional<std::string> shown(const std::string& stored, bool& hidden) {
 }  // namespace
 
 const std::string& NameTable::of(std::uint64_t id, bool& odd) {
-  const auto known = known_.find(id);
-  if (known != known_.end()) return known->second;
+  auto& last = last_[id % last_.size()];
+  if (last.second != nullptr && last.first == id) return *last.second;
+  const auto keep = [&last, id](const std::string& text) -> const std::string& {
+    last = {id, &text};
+    return text;
+  };
+  if (const auto known = young_.find(id); known != young_.end()) return keep(known->second);
+  if (young_.size() >= kMostNames / 2) {
+    std::swap(old_, young_);
+    young_.clear();
+    last_ = {};
+  }
+  if (auto known = old_.extract(id)) return keep(young_.insert(std::move(known)).position->second);
   if (!read_.start(id).next()) {
     read_.reset();
     odd = true;
     return kUnknown;
   }
-  if (known_.size() >= kMostNames) known_.clear();
-  const std::string& text = known_[id] = std::string(read_.bytes(0));
+  const std::string& text = young_[id] = std::string(read_.bytes(0));
   read_.reset();
-  return text;
+  return keep(text);
 }
 
 unsigned verdict_flags(const VerdictRow& row) {
@@ -71,6 +103,9 @@ RowReader::RowReader(Database& database)
                 "SELECT id, source, generation, offset, line_index, version, flags, address, port, count, account, "
                 "service, detector, origin, extra, host, time, window_time, salt FROM attempt WHERE id BETWEEN ? AND ? "
                 "ORDER BY id"),
+      facts_(database,
+             "SELECT id, source, generation, offset, line_index, version, flags, address, count, account, host, "
+             "ifnull(time, window_time) FROM attempt WHERE id BETWEEN ? AND ? ORDER BY id"),
       verdicts_(database, select_verdicts("WHERE id BETWEEN ? AND ? ORDER BY id").c_str()),
       events_(database, select_events("WHERE id BETWEEN ? AND ? ORDER BY id").c_str()),
       batch_(database, "SELECT id, first, rows, recorded FROM batch WHERE first <= ? ORDER BY first DESC LIMIT 1") {}
@@ -104,6 +139,40 @@ bool RowReader::next(Found<StoredEvent>& found) {
   }
   fill(events_, found);
   return true;
+}
+
+void RowReader::each_facts(const std::vector<std::uint64_t>& ids, const std::function<bool(const AttemptFacts&)>& use) {
+  walk(facts_, ids, [&] {
+    AttemptFacts row;
+    row.id = facts_.number(0);
+    row.source = facts_.number(1);
+    row.generation = facts_.number(2);
+    row.offset = facts_.number(3);
+    row.index = narrow<std::uint32_t>(facts_, 4, odd_);
+    row.version = narrow<std::uint32_t>(facts_, 5, odd_);
+    const std::uint64_t flags = facts_.number(6);
+    row.outcome = static_cast<RowOutcome>(flags & 3U);
+    row.withdrawn = (flags & 4U) != 0;
+    row.address = facts_.number(7);
+    row.count = narrow<std::uint32_t>(facts_, 8, odd_);
+    row.account = facts_.number(9);
+    row.host = facts_.number(10);
+    row.when = from_micros(facts_.integer(11));
+    return use(row);
+  });
+}
+
+void RowReader::each_attempt(const std::vector<std::uint64_t>& ids,
+                             const std::function<bool(Found<StoredAttempt>&)>& use) {
+  Found<StoredAttempt> found;
+  walk(attempts_, ids, [&] {
+    fill(attempts_, found);
+    return use(found);
+  });
+}
+
+IpAddress RowReader::address_of_id(std::uint64_t id) {
+  return address_of(addresses_.of(id, odd_)).value_or(IpAddress());
 }
 
 void RowReader::fill(const Statement& statement, Found<StoredAttempt>& found) {

@@ -54,6 +54,12 @@ ALTER TABLE verdict ADD COLUMN counter INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX verdict_until ON verdict(until);
 CREATE INDEX verdict_taken_back ON verdict(at) WHERE until = at;
 )sql",
+    // 3: an index entry only for addresses that tried often: most never do; and accounts were never asked for
+    R"sql(
+DROP INDEX summary_busiest;
+CREATE INDEX summary_busy ON summary(failures) WHERE kind = 0 AND failures >= 8;
+DELETE FROM summary WHERE kind = 1;
+)sql",
 };
 
 constexpr const char* kStateSteps[] = {
