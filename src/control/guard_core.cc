@@ -161,6 +161,11 @@ void GuardCore::pass(Instant now) {
   now_ = now;
   for (const auto& source : sources_) source->pipeline->pass(now);
   std::erase_if(standing_, [now](const Standing& one) { return one.row.until && *one.row.until <= now; });
+  // What no window reaches any more, unless old lines are being read, whose windows lie in the past.
+  const bool catching_up = std::ranges::any_of(sources_, [now](const auto& source) {
+    return source->pipeline->times().catching_up && source->last && now - *source->last < std::chrono::minutes(1);
+  });
+  while (!catching_up && !recent_.empty() && recent_.front().attempt.window_time < now - memory()) recent_.pop_front();
 }
 
 void GuardCore::changed(SourceState& source, Change change, const Attempt& attempt, OpenAttempt& open, bool known) {

@@ -28,7 +28,7 @@ Folder::Folder(Sink sink)
     : sink_(std::move(sink)),
       places_(kMostConnections / kWays),
       connections_(static_cast<Connection*>(std::calloc(kMostConnections, sizeof(Connection)))),
-      ring_(256) {
+      ring_(kFewHeldBack) {
   static_assert(std::is_trivially_copyable_v<Connection>);
   if (connections_ == nullptr) throw std::bad_alloc();
 }
@@ -424,6 +424,17 @@ void Folder::hand_out(bool all) {
 void Folder::pass(Instant now) {
   now_ = now;
   hand_out(false);
+  if (ring_.size() > kFewHeldBack && first_ == next_ && !oldest_open_line()) forget_all();
+}
+
+// A connection that was silent for so long would be a new one with its next line anyway: the memory that a busy hour
+// took goes back.
+void Folder::forget_all() {
+  ring_ = std::vector<Held>(kFewHeldBack);
+  auto* const empty = static_cast<Connection*>(std::calloc(kMostConnections, sizeof(Connection)));
+  if (empty == nullptr) return;
+  connections_.reset(empty);
+  std::ranges::fill(places_, Set{});
 }
 
 void Folder::finish() { hand_out(true); }

@@ -78,6 +78,7 @@ class Folder {
     Instant last{};         // when its last line was
   };
   static constexpr std::size_t kWays = 4;
+  static constexpr std::size_t kFewHeldBack = 16;  // room for so many is always kept
   struct alignas(kWays * sizeof(Place)) Set {
     std::array<Place, kWays> ways;
   };
@@ -122,6 +123,7 @@ class Folder {
   Held& at(Ticket ticket) { return ring_[(ticket - 1) & (ring_.size() - 1)]; }
   [[nodiscard]] bool is_complete(const Held& one) const;
   [[nodiscard]] bool was_silent(std::size_t connection) const;
+  void forget_all();
   void hand_out(bool all);
   void hand_out_first();
   void note_window_time(Attempt& attempt);

@@ -74,11 +74,12 @@ Result<Database> Database::open(const std::string& path, Mode mode) {
     if (mode == Mode::write) {
       int on = 1;  // a reader of the group has no right to make -wal and -shm
       sqlite3_file_control(handle, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+      // A hot page goes from the WAL into the file once, however often it was written since: so the WAL may be 16 MB.
       // NORMAL can lose the last commits in a power cut, never tear one. Positions stand in the same commit as their
       // rows, so what was lost is read again.
       database.execute(
           "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32768; PRAGMA "
-          "wal_autocheckpoint=2000;"
+          "wal_autocheckpoint=4000;"
           "PRAGMA journal_size_limit=33554432; PRAGMA foreign_keys=OFF");
     } else {
       database.execute("PRAGMA query_only=ON; PRAGMA cache_size=-8192");
@@ -164,6 +165,8 @@ void Database::checkpoint() {
   // same as far as that reader lets them.
   if (code != SQLITE_OK && code != SQLITE_BUSY) note(code, "checkpoint");
 }
+
+void Database::release_memory() { sqlite3_db_release_memory(handle_); }
 
 Result<void> Database::copy_to(const std::string& path) {
   sqlite3* target = nullptr;

@@ -47,6 +47,8 @@ class Database {
   void roll_back();
   /// WAL into the file, both brought to the disk; the WAL is emptied.
   void checkpoint();
+  /// Pages that are kept in memory and can be read again are let go.
+  void release_memory();
   /// Copies all of it to a new file, page by page, while others may write.
   [[nodiscard]] Result<void> copy_to(const std::string& path);
 

@@ -1,6 +1,7 @@
 #include "ledger/thread.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -14,6 +15,7 @@
 namespace tipstaff {
 namespace {
 
+constexpr std::chrono::seconds kRest{10};        // without a batch
 constexpr std::chrono::hours kHousekeeping{24};  // by the batches' own time: signing and expiry
 
 std::size_t rows_of(const Batch& batch) { return batch.attempts.size() + batch.verdicts.size(); }
@@ -143,8 +145,18 @@ void LedgerThread::State::keep_house(Instant now) {
 
 void LedgerThread::State::run() {
   std::unique_lock lock(mutex);
+  const auto called = [this] { return stop || !queue.empty(); };
+  bool rests = true;
   while (true) {
-    wake.wait(lock, [&] { return stop || !queue.empty(); });
+    if (!rests && !wake.wait_for(lock, kRest, called)) {
+      rests = true;
+      lock.unlock();
+      writer->rest();
+      malloc_trim(0);  // what catching up took: queued batches, pages
+      lock.lock();
+    }
+    wake.wait(lock, called);
+    rests = false;
     Batch batch;
     if (!queue.empty()) {
       batch = std::move(queue.front());

@@ -347,6 +347,11 @@ Result<WriteCounts> LedgerWriter::write(const Batch& batch) {
   return state_->write(batch);
 }
 
+void LedgerWriter::rest() {
+  if (state_->month) state_->month->database().release_memory();
+  state_->state->database().release_memory();
+}
+
 Result<std::vector<PositionRow>> LedgerWriter::positions() {
   const FolderLock lock(state_->options.folder);
   if (!lock.held()) return no_lock(state_->options.folder);

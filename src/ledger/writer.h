@@ -72,6 +72,8 @@ class LedgerWriter {
   /// All of the batch or nothing. Errors: unavailable (disk full, busy: try again), corrupt (a second file would have to
   /// be put aside), denied, internal.
   [[nodiscard]] Result<WriteCounts> write(const Batch& batch);
+  /// Nothing will be written for a while: lets go of memory that only makes writing faster.
+  void rest();
 
   /// Saved positions of all sources.
   [[nodiscard]] Result<std::vector<PositionRow>> positions();
