@@ -102,6 +102,21 @@ TEST_F(LedgerCommands, ForgetNeedsAYesAndRespectsHolds) {
   EXPECT_EQ(json_of(run({"forget", "--before", "2030-01-31", "--yes", "--json"})).at("erased").as_int64(), 2);
 }
 
+TEST_F(LedgerCommands, HoldsAndHeadsAsJson) {
+  const auto held = json_of(run({"hold", "192.0.2.1", "--reason", "case 7", "--json"}));
+  EXPECT_EQ(held.at("address").as_string(), "192.0.2.1");
+  EXPECT_TRUE(held.at("held").as_bool());
+  EXPECT_EQ(held.at("reason").as_string(), "case 7");
+  EXPECT_FALSE(json_of(run({"release", "192.0.2.1", "--json"})).at("held").as_bool());
+  EXPECT_EQ(run({"release", "192.0.2.1", "--json"}).code, 2);
+  const auto head = json_of(run({"head", "--json"}));
+  EXPECT_EQ(head.at("host").as_string(), writer_->host());
+  EXPECT_EQ(head.at("batch").as_int64(), 1);
+  const std::string text(head.at("text").as_string());
+  EXPECT_TRUE(text.starts_with("tipstaff-head 1 " + writer_->host() + " 1 ")) << text;
+  EXPECT_EQ(json_of(run({"verify", "--json", "--head", text})).at("broken").is_null(), true);
+}
+
 TEST_F(LedgerCommands, BackupAndRestore) {
   const std::string copy = folder_.path() + "/copy";
   EXPECT_EQ(run({"backup", copy}).code, 0);

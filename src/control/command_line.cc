@@ -153,10 +153,10 @@ struct LedgerCommand {
   std::vector<std::pair<CLI::App*, Run>> commands;
 
   void add(CLI::App& app) {
-    const auto command = [&](const char* name, const char* text, Run what, bool json = true) {
+    const auto command = [&](const char* name, const char* text, Run what) {
       CLI::App* const one = app.add_subcommand(name, text);
       one->add_option("--folder", options.folder, "The ledger's folder")->capture_default_str()->type_name("PATH");
-      if (json) one->add_flag("--json", options.json, "As one JSON object");
+      one->add_flag("--json", options.json, "As one JSON object");
       commands.emplace_back(one, what);
       return one;
     };
@@ -188,13 +188,13 @@ struct LedgerCommand {
         ->add_option("FROM", options.path, "The backup's folder")
         ->required()
         ->type_name("");
-    CLI::App* const hold = command("hold", "Keep an address's rows from being erased", run_ledger_hold, false);
+    CLI::App* const hold = command("hold", "Keep an address's rows from being erased", run_ledger_hold);
     hold->add_option("--reason", options.reason, "Why")->required();
-    CLI::App* const release = command("release", "Lift a hold", run_ledger_release, false);
+    CLI::App* const release = command("release", "Lift a hold", run_ledger_release);
     for (CLI::App* one : {hold, release}) {
       one->add_option("ADDRESS", options.address, "The address")->required()->type_name("");
     }
-    command("head", "Sign and print the head of the chain, to be kept elsewhere", run_ledger_head, false);
+    command("head", "Sign and print the head of the chain, to be kept elsewhere", run_ledger_head);
     app.require_subcommand(1);
   }
 

@@ -323,6 +323,12 @@ int run_ledger_hold(const LedgerCommandOptions& options) {
   auto writer = open_writer(options.folder);
   if (!writer) return complain("hold", writer.error());
   if (const auto done = (*writer)->hold(**address, options.reason, now()); !done) return complain("hold", done.error());
+  if (options.json) {
+    print_out("{}\n",
+              json::serialize(json::object{
+                  {"address", utf8((*address)->to_string())}, {"held", true}, {"reason", utf8(options.reason)}}));
+    return kGood;
+  }
   print_out("The rows of {} are kept until 'tipstaff ledger release {}'.\n", (*address)->to_string(),
             (*address)->to_string());
   return kGood;
@@ -334,6 +340,10 @@ int run_ledger_release(const LedgerCommandOptions& options) {
   auto writer = open_writer(options.folder);
   if (!writer) return complain("release", writer.error());
   if (const auto done = (*writer)->lift_hold(**address); !done) return complain("release", done.error());
+  if (options.json) {
+    print_out("{}\n", json::serialize(json::object{{"address", utf8((*address)->to_string())}, {"held", false}}));
+    return kGood;
+  }
   print_out("The hold on {} is lifted.\n", (*address)->to_string());
   return kGood;
 }
@@ -343,6 +353,16 @@ int run_ledger_head(const LedgerCommandOptions& options) {
   if (!writer) return complain("head", writer.error());
   const auto head = (*writer)->sign_head(now());
   if (!head) return complain("head", head.error());
+  if (options.json) {
+    print_out("{}\n", json::serialize(json::object{{"host", utf8(head->host)},
+                                                   {"batch", head->batch},
+                                                   {"link", utf8(head->link)},
+                                                   {"at", to_rfc3339(head->at)},
+                                                   {"key", utf8(head->key)},
+                                                   {"signature", utf8(head->signature)},
+                                                   {"text", utf8(head->to_text())}}));
+    return kGood;
+  }
   print_out("{}\n", head->to_text());
   return kGood;
 }
