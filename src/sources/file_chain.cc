@@ -283,10 +283,12 @@ bool FileChain::append(const FoundFile& found, std::uint64_t begin) {
 void FileChain::give_up(Generation& generation) {
   const std::uint64_t unread = generation.size > generation.facts.read ? generation.size - generation.facts.read : 0;
   if (restoring_ && !generation.settled && generation.facts.head.length > 0) {
+    const std::uint64_t read = generation.facts.read;
     warn(
-        fmt::format("the file that had been {} and was read up to byte {} is not found beside it, nor a copy with the "
-                    "same first lines; if more was written to it, that was missed",
-                    path_, generation.facts.read));
+        fmt::format("the file that had been {} and was {} is not found beside it, nor a copy with the same first "
+                    "lines; {} was missed",
+                    path_, read > 0 ? fmt::format("read up to byte {}", read) : "not read yet",
+                    read > 0 ? "if more was written to it, that" : "what stood in it"));
   } else if (unread > 0) {
     warn(fmt::format("{} was emptied before {} bytes of it were read, and no copy was found beside it", path_, unread));
     lost_ += unread;
