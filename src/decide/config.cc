@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/embedded.h"
+#include "base/text.h"
 #include "base/toml_file.h"
 #include "decide/rule_reader.h"
 #include "decide/section_reader.h"
@@ -129,6 +130,39 @@ class Loader {
     if (const TomlValue* table = top.table("protect")) {
       SectionReader reader(*table, "protect", name, errors_);
       settings_.recent_success = reader.duration("recent_success").value_or(settings_.recent_success);
+    }
+    if (const TomlValue* table = top.table("enforce")) {
+      SectionReader reader(*table, "enforce", name, errors_);
+      if (const TomlValue* ports = reader.table("ports")) read_ports(*ports, name);
+    }
+  }
+
+  // The keys are services, so no definition lists them.
+  void read_ports(const TomlValue& table, const std::string& name) {
+    for (const TomlEntry& entry : table.entries) {
+      std::vector<ServicePort> ports;
+      const auto wrong = [&](unsigned line) {
+        errors_.push_back(
+            {ErrorKind::invalid,
+             fmt::format("the ports of {} must be a list such as [\"22/tcp\", \"1194/udp\"]", printable(entry.key)),
+             fmt::format("{}:{}", name, line)});
+      };
+      if (entry.value.kind != TomlValue::Kind::list || entry.value.items.empty()) {
+        wrong(entry.line);
+        continue;
+      }
+      for (const TomlValue& item : entry.value.items) {
+        const auto port = item.kind == TomlValue::Kind::text ? ServicePort::parse(item.text) : std::nullopt;
+        if (!port) {
+          wrong(item.line);
+          continue;
+        }
+        ports.push_back(*port);
+      }
+      std::ranges::sort(ports);
+      const auto doubled = std::ranges::unique(ports);
+      ports.erase(doubled.begin(), doubled.end());
+      settings_.ports.insert_or_assign(entry.key, std::move(ports));
     }
   }
 

@@ -6,11 +6,14 @@
 #include <chrono>
 #include <cstdint>
 #include <expected>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "base/service_port.h"
 #include "decide/exemptions.h"
 #include "decide/guard_settings.h"
 #include "decide/rules.h"
@@ -21,7 +24,8 @@ namespace tipstaff {
 struct Settings {
   bool count_publickey_failures = false;   ///< [detect]
   std::uint32_t tracked = 100000;          ///< [limits]: keys kept per rule
-  std::chrono::seconds recent_success{0};  ///< [protect]: 0 is off
+  std::chrono::seconds recent_success{0};                              ///< [protect]: 0 is off
+  std::map<std::string, std::vector<ServicePort>, std::less<>> ports;  ///< [enforce.ports]: by service
 };
 
 /// An immutable snapshot; shared by pointer.

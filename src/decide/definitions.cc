@@ -47,6 +47,7 @@ constexpr std::array kKeys = {
     other("", "detect", KeyType::table, "", "What counts as a failure."),
     other("", "limits", KeyType::table, "", "Bounds on memory."),
     other("", "protect", KeyType::table, "", "Protection of those who log in here."),
+    other("", "enforce", KeyType::table, "", "What is done with a block."),
     other("", "sources", KeyType::table, "found by itself", "What the guard reads."),
     other("", "source", KeyType::tables, "none", "Files with settings of their own, as `[[source]]`."),
     other("", "ledger", KeyType::table, "", "Where the guard records, and how long it is kept."),
@@ -94,6 +95,9 @@ constexpr std::array kKeys = {
           "Keys kept per rule; beyond it the one that would be forgotten first goes, and is counted."),
     duration("protect", "recent_success", "", 0, "0 (off); shipped: 7d",
              "How long a success protects its own account at its own address from being counted; see below."),
+
+    other("enforce", "ports", KeyType::table, "those of the detectors",
+          "Ports of a service, as `[enforce.ports]` with `sshd = [\"2222/tcp\"]`: what a block of that service shuts."),
 
     other("sources", "files", KeyType::texts, "none",
           "Log files to follow: absolute paths, `*` and `?` for parts of names. Those of all layers add up."),
