@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <utility>
@@ -20,6 +21,7 @@
 #include "control/scan.h"
 #include "control/service_notify.h"
 #include "control/setup.h"
+#include "decide/exemption_sources.h"
 #include "ledger/reader.h"
 #include "ledger/thread.h"
 #include "ledger/writer.h"
@@ -36,6 +38,8 @@ constexpr milliseconds kRowsWait{1'000};     // until rows are committed, where 
 constexpr milliseconds kPlacesWait{10'000};  // until places alone are
 constexpr milliseconds kCrowdedWait{50};
 constexpr seconds kHousekeeping{15};
+constexpr seconds kExemptionsEvery{1};
+constexpr milliseconds kExemptionsWait{2'000};  // at the start, for what the machine knows of itself
 constexpr std::size_t kMostRestored = 200'000;  // attempts, verdicts
 constexpr milliseconds kDrain{10'000};
 
@@ -74,6 +78,7 @@ class Guard {
         commit_timer_(loop_),
         crowded_timer_(loop_),
         house_timer_(loop_),
+        exempt_timer_(loop_),
         watchdog_timer_(loop_) {}
 
   int run() {
@@ -149,10 +154,37 @@ class Guard {
     core_->restore(*recent, *verdicts, now());
   }
 
+  // --- exemptions ---
+
+  // Before a line is judged. What was known outlives a reload.
+  void begin_exemptions() {
+    auto next = std::make_unique<ExemptionSources>(in_force_.config->allow, facts_);
+    if (exempt_) next->inherit(*exempt_);
+    next->begin(now(), exempt_ ? milliseconds(0) : kExemptionsWait);
+    exempt_ = std::move(next);
+    exemptions_changed();
+    look_after_exemptions();
+  }
+
+  void look_after_exemptions() {
+    exempt_timer_.expires_after(kExemptionsEvery);
+    exempt_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error) return;
+      if (exempt_->refresh(now())) exemptions_changed();
+      look_after_exemptions();
+    });
+  }
+
+  void exemptions_changed() {
+    core_->set_live_exemptions(exempt_->snapshot());
+    if (tell_exempt_) tell_exempt_(core_->exempt_networks());
+  }
+
   // --- sources ---
 
   void begin() {
     core_ = std::make_unique<GuardCore>(in_force_.config, in_force_.detectors, log_, now());
+    begin_exemptions();
     if (ledger_) restore_rules();
     const auto find = [this](const std::string& name) -> std::optional<SavedPlace> {
       const auto found = saved_.find(name);
@@ -307,6 +339,14 @@ class Guard {
     GuardStatus status = core_->status(now());
     status.ledger = in_force_.config->guard.ledger;
     status.problems = in_force_.problems;
+    for (const NameStatus& name : exempt_->names()) {
+      auto& one = status.exempt.names.emplace_back();
+      one.name = name.name;
+      one.where = name.where;
+      for (const IpAddress address : name.addresses) one.addresses.push_back(address.to_string());
+      one.resolved = name.resolved;
+      one.problem = name.problem;
+    }
     if (ledger_) {
       const LedgerHealth health = ledger_->health();
       status.recording = health.recording;
@@ -395,6 +435,7 @@ class Guard {
   asio::steady_timer commit_timer_;
   asio::steady_timer crowded_timer_;
   asio::steady_timer house_timer_;
+  asio::steady_timer exempt_timer_;
   asio::steady_timer watchdog_timer_;
   bool armed_ = false;
   bool crowded_ = false;
@@ -404,6 +445,9 @@ class Guard {
   std::unordered_map<std::string, SavedSource> saved_;  // as committed
   std::uint64_t unrecorded_ = 0;
   std::unique_ptr<GuardCore> core_;
+  const ExemptionFacts facts_ = ExemptionFacts::of_this_machine();
+  std::unique_ptr<ExemptionSources> exempt_;
+  std::function<void(const std::vector<IpNetwork>&)> tell_exempt_;  // who enforces: all that is exempt, when it changes
   std::unique_ptr<GuardSources> maker_;
   std::vector<Following> sources_;
   std::unique_ptr<ControlSocket> socket_;
