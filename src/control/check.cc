@@ -11,6 +11,7 @@
 #include "control/scan.h"
 #include "control/setup.h"
 #include "decide/definitions.h"
+#include "decide/service_ports.h"
 
 namespace tipstaff {
 
@@ -25,6 +26,9 @@ int run_check(const CheckOptions& options) {
   if (!config) problems += config.error().message() + "\n";
   if (!detectors) problems += detectors.error().message() + "\n";
   print_error("{}", problems);
+  std::vector<std::string> warnings;
+  if (config && detectors) warnings = rules_without_ports(**config, *detectors);
+  for (const std::string& warning : warnings) print_error("warning: {}\n", warning);
   if (options.json) {
     boost::json::object all;
     all["good"] = config.has_value() && detectors.has_value();
@@ -39,6 +43,9 @@ int run_check(const CheckOptions& options) {
     std::istringstream text(problems);
     for (std::string line; std::getline(text, line);) lines.push_back(boost::json::string(to_utf8(line)));
     all["problems"] = std::move(lines);
+    boost::json::array cautions;
+    for (const std::string& warning : warnings) cautions.push_back(boost::json::string(to_utf8(warning)));
+    all["warnings"] = std::move(cautions);
     print_out("{}\n", boost::json::serialize(all));
   } else if (config && detectors) {
     for (const auto& rule : (*config)->rules)

@@ -41,6 +41,9 @@ json::object to_json(const Detector& detector) {
   all["own_programs"] = json::value_from(detector.own_programs);
   all["quiet_programs"] = json::value_from(detector.quiet_programs);
   all["includes"] = json::value_from(detector.includes);
+  json::array ports;
+  for (const ServicePort& port : detector.ports) ports.emplace_back(port.to_string());
+  all["ports"] = std::move(ports);
   all["any_program"] = detector.any_program;
   all["limits"] = detector.limits;
   all["file"] = detector.where;
@@ -103,6 +106,11 @@ int run_detectors_show(const DetectorsOptions& options) {
   }
   print_out("{}: {}\nfile: {}\nreads: {}\n", detector->name, detector->title, detector->where, reads(*detector));
   if (!detector->includes.empty()) print_out("with the patterns of: {}\n", join(detector->includes));
+  if (!detector->ports.empty()) {
+    print_out("ports:");
+    for (const ServicePort& port : detector->ports) print_out(" {}", port.to_string());
+    print_out("\n");
+  }
   if (!detector->limits.empty()) print_out("limits: {}\n", detector->limits);
   for (const auto& pattern : detector->patterns) {
     print_out("\n{}  ({})\n", to_text(pattern.kind), pattern.where);

@@ -11,6 +11,7 @@
 #include "control/output.h"
 #include "control/scan.h"
 #include "control/setup.h"
+#include "decide/exemption_sources.h"
 #include "decide/explain.h"
 #include "detect/folder.h"
 #include "detect/header.h"
@@ -24,6 +25,8 @@ struct Explanation {
   std::vector<std::pair<std::string, std::string>> stages;  // name, sentence
   void say(std::string stage, std::string text) { stages.emplace_back(std::move(stage), std::move(text)); }
 };
+
+constexpr std::chrono::seconds kExemptionsWait{5};
 
 std::string quoted(std::string_view text) { return fmt::format("'{}'", printable(text)); }
 
@@ -133,7 +136,14 @@ int run_explain(const ExplainOptions& options) {
                                    made->port != 0 ? fmt::format(" port {}", made->port) : "", made->service,
                                    made->extra.empty() ? "" : ", " + printable(made->extra),
                                    made->count > 1 ? fmt::format(", {} tries", made->count) : ""));
-    for (auto& sentence : tipstaff::explain(**config, *made)) out.say("decision", std::move(sentence));
+    // What a guard finds out while it runs; a rules file is tried as a replay would, without this machine.
+    ExemptionSources live((*config)->allow, ExemptionFacts::of_this_machine());
+    if (options.rules.empty()) {
+      live.wait(std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()), kExemptionsWait);
+      for (const NameStatus& name : live.names()) out.say("name", to_sentence(name));
+    }
+    for (auto& sentence : tipstaff::explain(**config, *made, live.snapshot().get()))
+      out.say("decision", std::move(sentence));
   } else {
     out.say("attempt", "none from this line alone");
   }

@@ -11,6 +11,7 @@
 #include <boost/json.hpp>
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <utility>
@@ -23,6 +24,7 @@
 #include "control/scan.h"
 #include "control/service_notify.h"
 #include "control/setup.h"
+#include "decide/exemption_sources.h"
 #include "ledger/reader.h"
 #include "ledger/thread.h"
 #include "ledger/writer.h"
@@ -40,6 +42,8 @@ constexpr milliseconds kPlacesWait{10'000};  // until places alone are
 constexpr milliseconds kCrowdedWait{50};
 constexpr seconds kHousekeeping{15};
 constexpr unsigned kFindingRounds = 8;          // of housekeeping, until logs are looked for again where none are named
+constexpr seconds kExemptionsEvery{1};
+constexpr milliseconds kExemptionsWait{2'000};  // at the start, for what the machine knows of itself
 constexpr std::size_t kMostRestored = 200'000;  // attempts, verdicts
 constexpr milliseconds kDrain{10'000};
 constexpr milliseconds kFirstPlaces{2'000};  // the first places wait for the disk, before anything is read
@@ -79,6 +83,7 @@ class Guard {
         commit_timer_(loop_),
         crowded_timer_(loop_),
         house_timer_(loop_),
+        exempt_timer_(loop_),
         watchdog_timer_(loop_) {}
 
   int run() {
@@ -154,10 +159,37 @@ class Guard {
     core_->restore(*recent, *verdicts, now());
   }
 
+  // --- exemptions ---
+
+  // Before a line is judged. What was known outlives a reload.
+  void begin_exemptions() {
+    auto next = std::make_unique<ExemptionSources>(in_force_.config->allow, facts_);
+    if (exempt_) next->inherit(*exempt_);
+    next->begin(now(), exempt_ ? milliseconds(0) : kExemptionsWait);
+    exempt_ = std::move(next);
+    exemptions_changed();
+    look_after_exemptions();
+  }
+
+  void look_after_exemptions() {
+    exempt_timer_.expires_after(kExemptionsEvery);
+    exempt_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error) return;
+      if (exempt_->refresh(now())) exemptions_changed();
+      look_after_exemptions();
+    });
+  }
+
+  void exemptions_changed() {
+    core_->set_live_exemptions(exempt_->snapshot());
+    if (tell_exempt_) tell_exempt_(core_->exempt_networks());
+  }
+
   // --- sources ---
 
   void begin() {
     core_ = std::make_unique<GuardCore>(in_force_.config, in_force_.detectors, log_, now());
+    begin_exemptions();
     if (ledger_) restore_rules();
     const auto find = [this](const std::string& name) -> std::optional<SavedPlace> {
       const auto found = saved_.find(name);
@@ -327,6 +359,14 @@ class Guard {
     GuardStatus status = core_->status(now());
     status.ledger = in_force_.config->guard.ledger;
     status.problems = in_force_.problems;
+    for (const NameStatus& name : exempt_->names()) {
+      auto& one = status.exempt.names.emplace_back();
+      one.name = name.name;
+      one.where = name.where;
+      for (const IpAddress address : name.addresses) one.addresses.push_back(address.to_string());
+      one.resolved = name.resolved;
+      one.problem = name.problem;
+    }
     if (ledger_) {
       const LedgerHealth health = ledger_->health();
       status.recording = health.recording;
@@ -415,6 +455,7 @@ class Guard {
   asio::steady_timer commit_timer_;
   asio::steady_timer crowded_timer_;
   asio::steady_timer house_timer_;
+  asio::steady_timer exempt_timer_;
   asio::steady_timer watchdog_timer_;
   bool armed_ = false;
   bool crowded_ = false;
@@ -427,6 +468,9 @@ class Guard {
   std::unordered_map<std::string, SavedSource> saved_;  // as committed
   std::uint64_t unrecorded_ = 0;
   std::unique_ptr<GuardCore> core_;
+  const ExemptionFacts facts_ = ExemptionFacts::of_this_machine();
+  std::unique_ptr<ExemptionSources> exempt_;
+  std::function<void(const std::vector<IpNetwork>&)> tell_exempt_;  // who enforces: all that is exempt, when it changes
   std::unique_ptr<GuardSources> maker_;
   std::vector<Following> sources_;
   std::unique_ptr<ControlSocket> socket_;

@@ -50,6 +50,20 @@ Attempt cause_of(const VerdictRow& block) {
   return attempt;
 }
 
+std::string words_of(Narrowing narrowed) {
+  std::string words;
+  if (narrowed.to_address) words += "; the address alone, since somebody in its network is exempt";
+  if (narrowed.to_service) words += "; the service alone, since it may be a customer's program with an old password";
+  return words;
+}
+
+// Where a block that is written down shuts less than its rule says.
+Narrowing narrowing_of(const VerdictRow& block, const Rule& rule) {
+  const IpNetwork& network = *block.network;
+  return {network.is_host() && !rule.network_of(network.address()).is_host(),
+          !block.service.empty() && rule.scope == Rule::Scope::host};
+}
+
 }  // namespace
 
 PositionRow to_position(const std::string& source, const SavedSource& saved) {
@@ -132,6 +146,13 @@ std::size_t GuardCore::add_source(const std::string& name, const TimeZone& zone,
   sources_.push_back(std::move(source));
   return sources_.size() - 1;
 }
+
+void GuardCore::set_live_exemptions(std::shared_ptr<const Exemptions> live) {
+  live_ = std::move(live);
+  engine_.set_live_exemptions(live_);
+}
+
+std::vector<IpNetwork> GuardCore::exempt_networks() const { return networks_of({&config_->exempt, live_.get()}); }
 
 void GuardCore::begin_at(std::size_t source, Place place) {
   moved_ = true;
@@ -228,7 +249,7 @@ void GuardCore::judge(const SourceState& source, const Attempt& attempt, OpenAtt
 
 // Which rule it counts for, for the status and to say later what filled a rule.
 void GuardCore::count(const Attempt& attempt, const AttemptKey& key) {
-  if (attempt.address && config_->exempt.contains(*attempt.address)) return;
+  if (attempt.address && engine_.exempts(*attempt.address)) return;
   for (std::size_t i = 0; i < config_->rules.size(); ++i) {
     const Rule& rule = config_->rules[i];
     const Fit fit = rule.fit(attempt);
@@ -260,12 +281,12 @@ std::vector<AttemptKey> GuardCore::counted_for(const Verdict& verdict) const {
   const auto number = static_cast<std::uint32_t>(verdict.rule - config_->rules.data());
   std::uint64_t left = verdict.counted;
   const Instant oldest = verdict.at - rule.trigger_window;
+  const IpNetwork counted = rule.network_of(verdict.network.address());  // a block may shut less
   for (auto one = recent_.rbegin(); one != recent_.rend() && left > 0 && keys.size() < kMostKeys; ++one) {
     const Attempt& attempt = one->attempt;
     if (one->rule != number || attempt.window_time <= oldest) continue;
-    if (rule.count_by == Rule::CountBy::account
-            ? attempt.account != verdict.account
-            : !attempt.address || rule.network_of(*attempt.address) != verdict.network)
+    if (rule.count_by == Rule::CountBy::account ? attempt.account != verdict.account
+                                                : !attempt.address || rule.network_of(*attempt.address) != counted)
       continue;
     keys.push_back(one->key);
     left -= std::min<std::uint64_t>(left, rule.distinct == Rule::Distinct::none ? attempt.count : 1);
@@ -281,7 +302,7 @@ void GuardCore::record(const Verdict& verdict, const AttemptKey& cause) {
   row.cause = cause;
   row.kind = verdict.kind == Verdict::Kind::block ? VerdictKind::block : VerdictKind::alert;
   row.watch_only = true;
-  row.rule = verdict.rule->name;
+  row.rule = verdict.name();
   if (verdict.has_network) row.network = verdict.network;
   if (verdict.has_account) row.account = verdict.account;
   row.service = verdict.service;
@@ -292,17 +313,20 @@ void GuardCore::record(const Verdict& verdict, const AttemptKey& cause) {
   if (verdict.kind == Verdict::Kind::block) {
     const bool over = verdict.until <= now_;
     if (!over)
-      log_(Priority::notice, fmt::format("would block {} until {}: rule \"{}\", {} tries", verdict.network.to_string(),
-                                         to_rfc3339(verdict.until), verdict.rule->name, verdict.counted));
+      log_(Priority::notice,
+           fmt::format("would block {}{} until {}: rule \"{}\", {} tries{}", verdict.network.to_string(),
+                       verdict.service.empty() ? "" : fmt::format(" for {}", printable(verdict.service)),
+                       to_rfc3339(verdict.until), verdict.rule->name, verdict.counted, words_of(verdict.narrowed)));
     if (!over) {
       if (standing_.size() >= kMostStanding) standing_.pop_front();
       standing_.push_back({row, number});
     }
   } else if (verdict.at + std::chrono::hours(1) > now_) {
-    log_(Priority::warning,
-         fmt::format("alert: rule \"{}\": {}{}{}", verdict.rule->name,
-                     verdict.has_network ? verdict.network.to_string() : "address not known",
-                     verdict.has_account ? ", account " : "", verdict.has_account ? printable(verdict.account) : ""));
+    log_(
+        Priority::warning,
+        fmt::format("alert: {} \"{}\": {}{}{}", verdict.stale_client ? "an account fails where others log in," : "rule",
+                    verdict.name(), verdict.has_network ? verdict.network.to_string() : "address not known",
+                    verdict.has_account ? ", account " : "", verdict.has_account ? printable(verdict.account) : ""));
   }
   batch_.verdicts.push_back(std::move(row));
 }
@@ -318,6 +342,7 @@ void GuardCore::take_back(const AttemptKey& key, Instant at) {
     const Rule& rule = config_->rules[one.rule];
     engine_.lift(rule, cause_of(one.row));
     for (const Recent& recent : recent_) {
+      if (narrowing_of(one.row, rule).to_service) break;  // not by this rule's counter
       if (recent.rule == one.rule && std::ranges::find(one.row.attempts, recent.key) != one.row.attempts.end())
         engine_.count_again(rule, recent.attempt);
     }
@@ -376,7 +401,7 @@ void GuardCore::restore(const std::vector<StoredAttempt>& attempts, const std::v
     const auto [begin, end] = blocks.equal_range(cause);
     for (auto block = begin; block != end; ++block) {
       const auto& [row, rule] = block->second;
-      engine_.restore(config_->rules[rule], cause_of(*row), *row->until);
+      engine_.restore(config_->rules[rule], cause_of(*row), *row->until, narrowing_of(*row, config_->rules[rule]));
       if (*row->until > now) standing_.push_back({*row, rule});
     }
     blocks.erase(begin, end);
@@ -418,6 +443,8 @@ GuardStatus GuardCore::status(Instant now) const {
   status.failures = failures_;
   status.successes = successes_;
   status.probes = probes_;
+  status.exempt.networks = exempt_networks().size();
+  status.exempt.tries = engine_.counters().exempt;
   for (const auto& source : sources_) {
     const GuardPipeline& pipeline = *source->pipeline;
     SourceStatus& one = status.sources.emplace_back();

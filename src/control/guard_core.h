@@ -58,6 +58,11 @@ class GuardCore {
   /// How far back restore() wants attempts, counted from the last recorded: the longest window of a rule.
   [[nodiscard]] std::chrono::seconds memory() const;
 
+  /// Exempt beside the configuration, from now on (decide/exemption_sources.h).
+  void set_live_exemptions(std::shared_ptr<const Exemptions> live);
+  /// All that is exempt from every rule, for who enforces.
+  [[nodiscard]] std::vector<IpNetwork> exempt_networks() const;
+
   /// Where a source that nothing is saved of begins.
   void begin_at(std::size_t source, Place place);
   void take(std::size_t source, const Record& record);
@@ -92,6 +97,7 @@ class GuardCore {
   LogSink log_;
   Instant started_;
   RuleEngine engine_;
+  std::shared_ptr<const Exemptions> live_;
   std::shared_ptr<LineReaders> readers_;
   std::vector<std::unique_ptr<SourceState>> sources_;
   Batch batch_;

@@ -66,6 +66,24 @@ json::object to_object(const RuleStatus& rule) {
   return one;
 }
 
+json::object to_object(const ExemptStatus& exempt) {
+  json::object one;
+  one["networks"] = exempt.networks;
+  one["tries"] = exempt.tries;
+  json::array names;
+  for (const ExemptStatus::Name& name : exempt.names) {
+    json::object row;
+    row["name"] = utf8(name.name);
+    row["where"] = utf8(name.where);
+    row["addresses"] = texts(name.addresses);
+    row["resolved"] = when(name.resolved);
+    row["problem"] = utf8(name.problem);
+    names.push_back(std::move(row));
+  }
+  one["names"] = std::move(names);
+  return one;
+}
+
 // Reads members of an object; what is missing or of another type makes the whole answer invalid.
 class Reader {
  public:
@@ -117,6 +135,14 @@ GuardStatus read(const json::object& object) {
   status.failures = reader.count("failures");
   status.successes = reader.count("successes");
   status.probes = reader.count("probes");
+  const Reader exempt(object.at("exempt").as_object());
+  status.exempt.networks = exempt.count("networks");
+  status.exempt.tries = exempt.count("tries");
+  for (const json::value& value : exempt.list("names")) {
+    const Reader one(value.as_object());
+    status.exempt.names.push_back(
+        {one.text("name"), one.text("where"), one.texts("addresses"), one.when("resolved"), one.text("problem")});
+  }
   status.problems = reader.texts("problems");
   for (const json::value& value : reader.list("sources")) {
     const Reader one(value.as_object());
@@ -203,6 +229,20 @@ Node to_node(const SourceStatus& source, Instant now) {
   return node;
 }
 
+Node to_node(const ExemptStatus& exempt) {
+  Node node{fmt::format("Exempt: {} {}", exempt.networks, exempt.networks == 1 ? "network" : "networks")};
+  node.children.push_back({fmt::format("Tries of exempt addresses: {}", exempt.tries)});
+  for (const ExemptStatus::Name& name : exempt.names) {
+    std::string text = fmt::format("{} ({}):", printable(name.name), printable(name.where));
+    for (const std::string& address : name.addresses) text += " " + printable(address);
+    text += name.resolved ? fmt::format(", resolved {}", to_rfc3339(*name.resolved)) : " no address known yet";
+    Node one{text};
+    if (!name.problem.empty()) one.children.push_back({"PROBLEM: " + printable(name.problem)});
+    node.children.push_back(std::move(one));
+  }
+  return node;
+}
+
 std::vector<Node> to_nodes(const RuleStatus& rule, const GuardStatus& status, bool with_sources) {
   std::string list = rule.blocked.empty() ? "none" : "";
   constexpr std::size_t kMostShown = 100;
@@ -250,6 +290,7 @@ std::string to_json(const GuardStatus& status) {
   object["failures"] = status.failures;
   object["successes"] = status.successes;
   object["probes"] = status.probes;
+  object["exempt"] = to_object(status.exempt);
   object["problems"] = texts(status.problems);
   json::array sources;
   for (const SourceStatus& source : status.sources) sources.push_back(to_object(source));
@@ -298,6 +339,7 @@ Result<std::string> to_tree(const GuardStatus& status, const std::string& rule) 
                        {fmt::format("Successes: {}", status.successes)},
                        {fmt::format("Probes:    {}", status.probes)}};
   nodes.push_back(std::move(attempts));
+  if (status.running) nodes.push_back(to_node(status.exempt));
   Node ledger{fmt::format("Ledger: {}", printable(status.ledger))};
   if (!status.recording) ledger.children.push_back({"NOT RECORDING: " + printable(status.problem)});
   if (status.running) ledger.children.push_back({fmt::format("Rows written: {}", status.recorded)});

@@ -49,6 +49,19 @@ struct RuleStatus {
 
 inline constexpr std::size_t kMostBlocksListed = 1'000;
 
+/// Who is never counted and never blocked.
+struct ExemptStatus {
+  struct Name {
+    std::string name, where;
+    std::vector<std::string> addresses;  ///< of the last good answer
+    std::optional<Instant> resolved;     ///< when that came
+    std::string problem;                 ///< why the last answer was none
+  };
+  std::uint64_t networks = 0;
+  std::uint64_t tries = 0;  ///< of these addresses
+  std::vector<Name> names;
+};
+
 struct GuardStatus {
   bool running = true;  ///< false: read from the ledger
   bool watch_only = true;
@@ -60,6 +73,7 @@ struct GuardStatus {
   std::uint64_t recorded = 0;  ///< attempts and verdicts written
   std::uint64_t dropped = 0;   ///< not written, for a full disk
   std::uint64_t failures = 0, successes = 0, probes = 0;
+  ExemptStatus exempt;
   std::vector<std::string> problems;  ///< sentences: what was left out of the configuration, months that cannot be read
   std::vector<SourceStatus> sources;
   std::vector<RuleStatus> rules;

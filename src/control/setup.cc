@@ -62,7 +62,7 @@ Result<GuardSetup> setup_guard(const std::string& config_file, const std::vector
   std::error_code error;
   if (!config_file.empty() && !std::filesystem::exists(config_file, error))
     return fail(ErrorKind::not_found, "there is no such configuration file", config_file);
-  PartialConfig config = load_layers_partly({.own_addresses = own_addresses(), .file = config_file});
+  PartialConfig config = load_layers_partly({.file = config_file});  // own addresses: exemption_sources.h
   for (const Error& problem : config.errors) setup.problems.push_back(problem.message());
   setup.config = std::make_shared<const Config>(std::move(config.config));
 

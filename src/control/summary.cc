@@ -126,7 +126,7 @@ void Summary::write_json(std::FILE* stream) const {
   });
   list("alerts", alerts_, [](const Verdict& verdict) {
     json::object one;
-    one["rule"] = json::string(to_utf8(verdict.rule->name));
+    one["rule"] = json::string(to_utf8(verdict.name()));
     one["at"] = json::string(to_rfc3339(verdict.at));
     one["address"] =
         verdict.has_network ? json::value(json::string(verdict.network.to_string())) : json::value(nullptr);
@@ -195,7 +195,7 @@ std::string Summary::to_text(const RuleEngine::Counters& counters) const {
   if (!alerts_.empty()) out += "\nAlerts:\n";
   for (std::size_t i = 0; i < alerts_.size() && i < kMostListed; ++i) {
     const Verdict& verdict = alerts_[i];
-    out += fmt::format("  {}  \"{}\"", to_rfc3339(verdict.at), verdict.rule->name);
+    out += fmt::format("  {}  \"{}\"", to_rfc3339(verdict.at), verdict.name());
     if (verdict.has_network) out += "  " + verdict.network.to_string();
     if (verdict.has_account)
       out += "  account " + (verdict.account.empty() ? std::string("(empty)") : printable(verdict.account));

@@ -14,9 +14,11 @@
 #include <utility>
 
 #include "base/embedded.h"
+#include "base/text.h"
 #include "base/toml_file.h"
 #include "decide/rule_reader.h"
 #include "decide/section_reader.h"
+#include "lookup/resolver.h"
 
 namespace tipstaff {
 namespace {
@@ -64,8 +66,10 @@ class Loader {
     for (Slot& slot : slots_) {
       if (slot.enabled) config.rules.push_back(std::move(slot.rule));
     }
-    for (const IpNetwork& own : own_addresses) allowed_.push_back({own, "this machine's own address"});
+    for (const IpNetwork& own : own_addresses)
+      allowed_.push_back({own, "this machine's own address", ExemptionKind::own});
     config.exempt = Exemptions(std::move(allowed_));
+    config.allow = std::move(allow_);
     config.settings = settings_;
     config.guard = std::move(guard_);
     config.files = std::move(files_);
@@ -116,6 +120,13 @@ class Loader {
       SectionReader reader(*table, "allowlist", name, errors_);
       for (Exemption& entry : reader.networks("networks").value_or(std::vector<Exemption>()))
         allowed_.push_back(std::move(entry));
+      for (Exemption& entry : reader.networks("proxies").value_or(std::vector<Exemption>())) {
+        entry.kind = ExemptionKind::proxy;
+        allowed_.push_back(std::move(entry));
+      }
+      if (reader.has("names")) read_names(reader, *table, name);
+      allow_.names_refresh = reader.duration("names_refresh").value_or(allow_.names_refresh);
+      allow_.sessions = reader.flag("sessions").value_or(allow_.sessions);
     }
     if (const TomlValue* table = top.table("detect")) {
       SectionReader reader(*table, "detect", name, errors_);
@@ -129,6 +140,68 @@ class Loader {
     if (const TomlValue* table = top.table("protect")) {
       SectionReader reader(*table, "protect", name, errors_);
       settings_.recent_success = reader.duration("recent_success").value_or(settings_.recent_success);
+      settings_.known_account = reader.duration("known_account").value_or(settings_.known_account);
+      settings_.stale_factor = reader.count("stale_factor").value_or(settings_.stale_factor);
+    }
+    if (const TomlValue* table = top.table("enforce")) {
+      SectionReader reader(*table, "enforce", name, errors_);
+      if (const TomlValue* ports = reader.table("ports")) read_ports(*ports, name);
+    }
+  }
+
+  void read_names(SectionReader& reader, const TomlValue& table, const std::string& file) {
+    const TomlValue* const list = table.find("names");
+    for (const std::string& name : reader.texts("names").value_or(std::vector<std::string>())) {
+      unsigned line = list->line;  // or that of the entry, where each has one of its own
+      for (const TomlValue& item : list->items) {
+        if (item.text == name) line = item.line;
+      }
+      const std::string where = fmt::format("{}:{}", file, line);
+      if (!is_dns_name(name)) {
+        errors_.push_back({ErrorKind::invalid,
+                           fmt::format("names: \"{}\" is no DNS name; write it as \"office.example.com\" (addresses "
+                                       "and networks go to networks)",
+                                       printable(name)),
+                           where});
+      } else if (std::ranges::find(allow_.names, name, &ExemptName::name) != allow_.names.end()) {
+        continue;
+      } else if (allow_.names.size() >= kMostNames) {
+        errors_.push_back({ErrorKind::invalid,
+                           fmt::format("there are more than {} names; each is looked up again and again", kMostNames),
+                           where});
+        return;
+      } else {
+        allow_.names.push_back({name, where});
+      }
+    }
+  }
+
+  // The keys are services, so no definition lists them.
+  void read_ports(const TomlValue& table, const std::string& name) {
+    for (const TomlEntry& entry : table.entries) {
+      std::vector<ServicePort> ports;
+      const auto wrong = [&](unsigned line) {
+        errors_.push_back(
+            {ErrorKind::invalid,
+             fmt::format("the ports of {} must be a list such as [\"22/tcp\", \"1194/udp\"]", printable(entry.key)),
+             fmt::format("{}:{}", name, line)});
+      };
+      if (entry.value.kind != TomlValue::Kind::list || entry.value.items.empty()) {
+        wrong(entry.line);
+        continue;
+      }
+      for (const TomlValue& item : entry.value.items) {
+        const auto port = item.kind == TomlValue::Kind::text ? ServicePort::parse(item.text) : std::nullopt;
+        if (!port) {
+          wrong(item.line);
+          continue;
+        }
+        ports.push_back(*port);
+      }
+      std::ranges::sort(ports);
+      const auto doubled = std::ranges::unique(ports);
+      ports.erase(doubled.begin(), doubled.end());
+      settings_.ports.insert_or_assign(entry.key, std::move(ports));
     }
   }
 
@@ -184,6 +257,7 @@ class Loader {
   std::vector<Slot> slots_;
   std::optional<std::size_t> last_shipped_;
   std::vector<Exemption> allowed_;
+  AllowSettings allow_;
   Settings settings_;
   GuardSettings guard_;
   std::vector<std::string> files_;

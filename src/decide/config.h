@@ -6,28 +6,49 @@
 #include <chrono>
 #include <cstdint>
 #include <expected>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "base/service_port.h"
 #include "decide/exemptions.h"
 #include "decide/guard_settings.h"
 #include "decide/rules.h"
 
 namespace tipstaff {
 
+/// A DNS name on the allowlist.
+struct ExemptName {
+  std::string name;
+  std::string where;  ///< "file:line"
+};
+
+/// [allowlist], as far as it is found out while the guard runs.
+struct AllowSettings {
+  std::vector<ExemptName> names;  ///< at most kMostNames
+  std::chrono::seconds names_refresh = std::chrono::minutes(5);
+  bool sessions = true;  ///< peers of administrators' sessions
+};
+inline constexpr std::size_t kMostNames = 64;
+
 /// What is set beside the rules.
 struct Settings {
-  bool count_publickey_failures = false;   ///< [detect]
-  std::uint32_t tracked = 100000;          ///< [limits]: keys kept per rule
-  std::chrono::seconds recent_success{0};  ///< [protect]: 0 is off
+  bool count_publickey_failures = false;                       ///< [detect]
+  std::uint32_t tracked = 100000;                              ///< [limits]: keys kept per rule
+  std::chrono::seconds recent_success{0};                      ///< [protect]: 0 is off
+  std::chrono::seconds known_account = std::chrono::days(30);  ///< [protect]: a success says that the account exists
+  std::uint32_t stale_factor = 1;                              ///< [protect]: 1 is off
+  std::map<std::string, std::vector<ServicePort>, std::less<>> ports;  ///< [enforce.ports]: by service
 };
 
 /// An immutable snapshot; shared by pointer.
 struct Config {
   std::vector<Rule> rules;  ///< in the order in which they look at an attempt
-  Exemptions exempt;        ///< allowlist and own addresses
+  Exemptions exempt;        ///< allowlist, trusted proxies, and own addresses where they were given
+  AllowSettings allow;
   Settings settings;
   GuardSettings guard;
   std::vector<std::string> files;  ///< what it was read from, in that order

@@ -142,7 +142,7 @@ TEST(Config, ErrorsNameFileLineAndWhatToDo) {
       {"remember = \"5d\"", "r.toml:6", "only with escalate"},
       {"action = \"alert\"", "r.toml:5", "lockout belongs to rules that block"},
       {"continue = \"yes\"", "r.toml:6", "it must be: true or false"},
-      {"[allowlist]\nnetworks = [\"office.example.com\"]", "r.toml:7", "names come with a later version"},
+      {"[allowlist]\nnetworks = [\"office.example.com\"]", "r.toml:7", "DNS names go to names"},
       {"[limits]\ntracked = 5", "r.toml:7", "100 to 10000000"},
       {"occurrences 5", "r.toml:6", "this is not TOML"},
   };

@@ -47,6 +47,7 @@ constexpr std::array kKeys = {
     other("", "detect", KeyType::table, "", "What counts as a failure."),
     other("", "limits", KeyType::table, "", "Bounds on memory."),
     other("", "protect", KeyType::table, "", "Protection of those who log in here."),
+    other("", "enforce", KeyType::table, "", "What is done with a block."),
     other("", "sources", KeyType::table, "found by itself", "What the guard reads."),
     other("", "source", KeyType::tables, "none", "Files with settings of their own, as `[[source]]`."),
     other("", "ledger", KeyType::table, "", "Where the guard records, and how long it is kept."),
@@ -88,12 +89,28 @@ constexpr std::array kKeys = {
 
     other("allowlist", "networks", KeyType::networks, "none",
           "Addresses and networks (CIDR) that are never counted and never blocked. Those of all layers add up."),
+    other(
+        "allowlist", "names", KeyType::texts, "none",
+        "DNS names whose addresses are exempt. Looked up again and again; naming one is what makes the guard ask DNS."),
+    duration("allowlist", "names_refresh", "", 10, "5m",
+             "How long after an answer a name is looked up again; at least 10 s."),
+    other("allowlist", "proxies", KeyType::networks, "none",
+          "Proxies you trust: never counted and never blocked, since others are behind them. Those of all layers add "
+          "up."),
+    other("allowlist", "sessions", KeyType::flag, "true",
+          "Exempt where the administrators who are logged in on this machine come from, as long as they are."),
     other("detect", "count_publickey_failures", KeyType::flag, "false",
           "Count each refused key of an existing account as a failure."),
     count("limits", "tracked", "", 100, 10000000, "100000",
           "Keys kept per rule; beyond it the one that would be forgotten first goes, and is counted."),
     duration("protect", "recent_success", "", 0, "0 (off); shipped: 7d",
              "How long a success protects its own account at its own address from being counted; see below."),
+    count("protect", "stale_factor", "", 1, 100, "1 (off); shipped: 10",
+          "How many times `occurrences` an existing account may fail where other accounts log in; see below."),
+    duration("protect", "known_account", "", 1, "30d", "How long after a success an account counts as existing."),
+
+    other("enforce", "ports", KeyType::table, "those of the detectors",
+          "Ports of a service, as `[enforce.ports]` with `sshd = [\"2222/tcp\"]`: what a block of that service shuts."),
 
     other("sources", "files", KeyType::texts, "none",
           "Log files to follow: absolute paths, `*` and `?` for parts of names. Those of all layers add up."),

@@ -19,6 +19,16 @@ constexpr std::uint64_t kAccountSeed2 = 0xa54ff53a5f1d36f1ULL;
 // An account may fail this many times `occurrences` within a window at an address it has lately logged in from.
 constexpr std::uint32_t kForgivenTimes = 10;
 
+// A success after so many failures at its place, each within kGuessing of the one before, may have been guessed.
+constexpr std::uint32_t kGuesses = 5;
+constexpr std::chrono::hours kGuessing{1};
+
+// A place belongs to customers once so many accounts other than the failing one have logged in there: with one stolen
+// password nobody makes such a place of his own.
+constexpr std::size_t kOthers = 2;
+// How long an account that fails holds its place among the few that are borne at a place, and how often that is told.
+constexpr std::chrono::days kStaleFor{1};
+
 constexpr std::uint64_t high_mask(unsigned bits) { return bits == 0 ? 0 : bits >= 64 ? ~0ULL : ~0ULL << (64 - bits); }
 
 // IpNetwork's masking without a call, for the hot path.
@@ -39,6 +49,13 @@ struct RuleEngine::Facts {
   std::uint64_t host_and_service() {
     if (!scope_) scope_ = mix(host ^ hash_of(attempt.service, kServiceSeed));
     return *scope_;
+  }
+
+  // Where the attempt came from, as customers have it: an IPv4 address or an IPv6 /64.
+  TableKey place() { return key({32, 64, Rule::Scope::host}); }
+  TableKey place_and_account() {
+    const TableKey place = this->place();
+    return {place.a ^ account(), place.b ^ mix(account())};
   }
 
   std::uint64_t scope(Rule::Scope of) { return of == Rule::Scope::service ? host_and_service() : host; }
@@ -63,6 +80,8 @@ struct RuleEngine::Facts {
   Instant now;
   std::uint64_t host;
   std::optional<bool> forgiven;
+  std::optional<bool> stale;
+  bool at_logins = false;  // a failure at a place where somebody logged in
 
  private:
   Shape shape_;
@@ -76,24 +95,30 @@ RuleEngine::RuleEngine(std::shared_ptr<const Config> config)
     : config_(std::move(config)),
       hits_(config_->rules.size()),
       blocks_(config_->settings.tracked),
-      known_(config_->settings.tracked) {
+      places_(config_->settings.tracked),
+      known_(config_->settings.tracked),
+      logins_(config_->settings.tracked),
+      accounts_(config_->settings.tracked),
+      stale_(config_->settings.tracked) {
   windows_.reserve(config_->rules.size());
   for (const Rule& rule : config_->rules) {
     windows_.emplace_back(rule.needed(), rule.distinct != Rule::Distinct::none, rule.trigger_window,
                           config_->settings.tracked);
+    const Shape& shape = rule_shapes_.emplace_back(shape_of(rule));
     if (rule.action != Rule::Action::block) continue;
-    const Shape shape = shape_of(rule);
     if (std::ranges::find(shapes_, shape) == shapes_.end()) shapes_.push_back(shape);
   }
 }
 
-RuleEngine::Shape RuleEngine::shape_of(const Rule& rule) {
-  const bool prefix = rule.count_by == Rule::CountBy::prefix;
-  return {prefix ? rule.ipv4_prefix : 32, prefix ? rule.ipv6_prefix : 128, rule.scope};
+RuleEngine::Shape RuleEngine::shape_of(const Rule& rule, Narrowing narrowed) {
+  const bool prefix = rule.count_by == Rule::CountBy::prefix && !narrowed.to_address;
+  return {prefix ? rule.ipv4_prefix : 32, prefix ? rule.ipv6_prefix : 128,
+          narrowed.to_service ? Rule::Scope::service : rule.scope};
 }
 
-TableKey RuleEngine::key_of(const Rule& rule, Facts& facts) {
-  return rule.count_by == Rule::CountBy::account ? facts.account_key(rule.scope) : facts.key(shape_of(rule));
+TableKey RuleEngine::key_of(std::size_t index, Facts& facts) const {
+  const Rule& rule = config_->rules[index];
+  return rule.count_by == Rule::CountBy::account ? facts.account_key(rule.scope) : facts.key(rule_shapes_[index]);
 }
 
 // What a rule with `distinct` tells apart.
@@ -112,27 +137,73 @@ bool RuleEngine::is_shut(Facts& facts) const {
   });
 }
 
-void RuleEngine::note_success(Facts& facts) {
+// A success is remembered for its account at its place, unless it looks guessed or came from behind a block; whoever is
+// known there already stays known.
+void RuleEngine::note_success(Facts& facts, bool behind_block) {
   const auto kept = config_->settings.recent_success;
-  if (kept.count() == 0 || !facts.attempt.address || !facts.attempt.has_account) return;
-  const TableKey key = TableKey::of(*facts.attempt.address, mix(facts.host ^ facts.account()));
-  const std::uint32_t index = known_.take(key, facts.now);
-  known_[index].success = facts.now;
+  if (kept.count() == 0 || behind_block || !facts.attempt.address || !facts.attempt.has_account) return;
+  const std::uint32_t at = places_.take(facts.place(), facts.now);
+  const bool guessed = places_[at].failed >= kGuesses && facts.now - places_[at].last_failure < kGuessing;
+  const TableKey key = facts.place_and_account();
+  const std::uint32_t found = known_.find(key);
+  const bool known = found != KeyedTable<KnownLogin>::kNone && facts.now - known_[found].success < kept;
+  if (guessed && !known) return;
+  places_[at].logged_in = true;
+  places_.keep_until(at, facts.now + kept);
+  const std::uint32_t index = known ? found : known_.take(key, facts.now);
+  KnownLogin& login = known_[index];
+  if (!known) login = {};
+  login.success = facts.now;
   known_.keep_until(index, facts.now + kept);
+  if (config_->settings.stale_factor <= 1) return;
+  const auto hour =
+      static_cast<std::uint32_t>(std::chrono::floor<std::chrono::hours>(facts.now).time_since_epoch().count());
+  if (login.noted_place == hour) return;  // an hour more or less is nothing here
+  login.noted_place = hour;
+  note_logins(facts);
 }
 
-// Whether this failure is the owner's own: the account has lately logged in from the very address, and has not failed
+void RuleEngine::note_logins(Facts& facts) {
+  const std::uint32_t account = accounts_.take(facts.account_key(Rule::Scope::host), facts.now);
+  accounts_[account] = facts.now;
+  accounts_.keep_until(account, facts.now + config_->settings.known_account);
+  const std::uint32_t index = logins_.take(facts.place(), facts.now);
+  Logins& logins = logins_[index];
+  auto slot = std::ranges::find(logins.successes, facts.account(), &AccountAt::account);
+  if (slot == logins.successes.end()) slot = std::ranges::min_element(logins.successes, {}, &AccountAt::at);
+  *slot = {facts.account(), facts.now};
+  logins_.keep_until(index, facts.now + config_->settings.recent_success);
+}
+
+void RuleEngine::note_failure(Place& place, const Facts& facts) {
+  if (place.last_failure == kNever || facts.now - place.last_failure >= kGuessing) place.failed = 0;
+  place.last_failure = facts.now;
+  place.failed = std::min(place.failed + std::min(facts.attempt.count, kGuesses), kGuesses);
+}
+
+// Whether this failure is the owner's own: the account has lately logged in from the very place, and has not failed
 // there too often in this window. Asked once for an attempt, with the numbers of the first blocking rule that looks
-// at it.
+// at it. What is not forgiven is remembered for the next success.
 bool RuleEngine::is_forgiven(const Rule& rule, Facts& facts) {
   if (facts.forgiven) return *facts.forgiven;
   facts.forgiven = false;
   const auto kept = config_->settings.recent_success;
-  if (kept.count() == 0 || facts.attempt.outcome != Outcome::failure || !facts.attempt.has_account) return false;
-  const std::uint32_t index = known_.find(TableKey::of(*facts.attempt.address, mix(facts.host ^ facts.account())));
-  if (index == KeyedTable<KnownLogin>::kNone || facts.now - known_[index].success >= kept) return false;
+  if (kept.count() == 0 || facts.attempt.outcome != Outcome::failure) return false;
+  const std::uint32_t at = places_.take(facts.place(), facts.now);
+  if (!places_[at].logged_in) {
+    places_.keep_until(at, facts.now + kGuessing);
+    note_failure(places_[at], facts);
+    return false;
+  }
+  facts.at_logins = true;
+  const std::uint32_t index =
+      facts.attempt.has_account ? known_.find(facts.place_and_account()) : KeyedTable<KnownLogin>::kNone;
+  if (index == KeyedTable<KnownLogin>::kNone || facts.now - known_[index].success >= kept) {
+    if (!is_stale(facts)) note_failure(places_[at], facts);
+    return false;
+  }
   KnownLogin& login = known_[index];
-  if (facts.now - login.window_from >= rule.trigger_window) {
+  if (login.window_from == kNever || facts.now - login.window_from >= rule.trigger_window) {
     login.window_from = facts.now;
     login.forgiven = 0;
   }
@@ -144,15 +215,75 @@ bool RuleEngine::is_forgiven(const Rule& rule, Facts& facts) {
   return true;
 }
 
+// Whether this looks like a customer's program with an old password: the account exists, other accounts have lately logged
+// in from the place, and not too many accounts at once fail there.
+bool RuleEngine::is_stale(Facts& facts) {
+  if (facts.stale) return *facts.stale;
+  facts.stale = false;
+  if (config_->settings.stale_factor <= 1 || !facts.attempt.has_account) return false;
+  const std::uint32_t found = logins_.find(facts.place());
+  if (found == KeyedTable<Logins>::kNone) return false;
+  Logins& logins = logins_[found];
+  const auto others = std::ranges::count_if(logins.successes, [&](const AccountAt& one) {
+    return one.at != kNever && one.account != facts.account() && facts.now - one.at < config_->settings.recent_success;
+  });
+  if (static_cast<std::size_t>(others) < kOthers) return false;
+  const std::uint32_t account = accounts_.find(facts.account_key(Rule::Scope::host));
+  if (account == KeyedTable<Instant>::kNone || facts.now - accounts_[account] >= config_->settings.known_account)
+    return false;
+  const auto is_it = [&facts](const AccountAt& one) { return one.at != kNever && one.account == facts.account(); };
+  const auto is_free = [&facts](const AccountAt& one) { return one.at == kNever || facts.now - one.at >= kStaleFor; };
+  auto slot = std::ranges::find_if(logins.stale, is_it);
+  if (slot == logins.stale.end()) slot = std::ranges::find_if(logins.stale, is_free);
+  if (slot == logins.stale.end()) return false;
+  *slot = {facts.account(), facts.now};
+  facts.stale = true;
+  return true;
+}
+
+// Counts a try of a stale client for one rule: told where the rule would have shut it out, shut out of its service alone
+// where it fails `stale_factor` times as often. True: it was a block.
+bool RuleEngine::fill_stale(std::size_t index, Facts& facts, std::vector<Verdict>& out) {
+  const Rule& rule = config_->rules[index];
+  counters_.stale += facts.attempt.count;
+  TableKey key = facts.place_and_account();
+  key.a ^= mix(index + 1);
+  key.b ^= facts.host_and_service();
+  const std::uint32_t at = stale_.take(key, facts.now);
+  StaleCount& count = stale_[at];
+  if (count.window_from == kNever || facts.now - count.window_from >= rule.trigger_window) {
+    count.window_from = facts.now;
+    count.tries = 0;
+  }
+  const std::uint64_t most = std::uint64_t{rule.occurrences} * config_->settings.stale_factor;
+  count.tries =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{count.tries} + facts.attempt.count, most));
+  stale_.keep_until(at, facts.now + std::max<std::chrono::seconds>(kStaleFor, rule.trigger_window));
+  if (count.tries >= rule.occurrences && (count.alerted == kNever || facts.now - count.alerted >= kStaleFor)) {
+    count.alerted = facts.now;
+    say(index, Verdict::Kind::alert, count.tries, facts, out).stale_client = true;
+  }
+  if (count.tries < most) return false;
+  count.tries = 0;
+  ++hits_[index];
+  Verdict& verdict = say(index, Verdict::Kind::block, static_cast<std::uint32_t>(most), facts, out);
+  verdict.stale_client = true;
+  verdict.narrowed.to_service = rule.scope != Rule::Scope::service;
+  verdict.service = facts.attempt.service;
+  verdict.until = facts.now + rule.lockout;
+  note_block(rule, verdict.narrowed, facts, verdict.until);
+  return true;
+}
+
 void RuleEngine::judge(const Attempt& attempt, std::vector<Verdict>& out) {
-  if (attempt.address && config_->exempt.contains(*attempt.address)) {
+  if (attempt.address && exempts(*attempt.address)) {
     counters_.exempt += attempt.count;
     return;
   }
   Facts facts(attempt);
   const bool success = attempt.outcome == Outcome::success;
-  if (success) note_success(facts);
   const bool shut = is_shut(facts);
+  if (success) note_success(facts, shut);
   if (shut) counters_.behind_block += attempt.count;
   if (shut && !success) return;
   for (std::size_t i = 0; i < config_->rules.size(); ++i) {
@@ -172,7 +303,9 @@ bool RuleEngine::fill(std::size_t index, bool feeds, Facts& facts, std::vector<V
   const Attempt& attempt = facts.attempt;
   const bool blocks = rule.action == Rule::Action::block;
   if (blocks && is_forgiven(rule, facts)) return false;
-  const TableKey key = key_of(rule, facts);
+  if (blocks && facts.at_logins && rule.distinct == Rule::Distinct::none && is_stale(facts))
+    return fill_stale(index, facts, out);
+  const TableKey key = key_of(index, facts);
   const bool waits = rule.after_failures > 0;
   const std::uint32_t handle = waits && !feeds ? window.find(key) : window.take(key, facts.now);
   if (handle == KeyedTable<int>::kNone) return false;
@@ -185,8 +318,17 @@ bool RuleEngine::fill(std::size_t index, bool feeds, Facts& facts, std::vector<V
   if (!blocks && !window.may_alert(handle, facts.now)) return false;
 
   ++hits_[index];
+  Verdict& verdict = say(index, blocks ? Verdict::Kind::block : Verdict::Kind::alert, counted, facts, out);
+  if (blocks) block(index, handle, facts, verdict);
+  return blocks;
+}
+
+Verdict& RuleEngine::say(std::size_t index, Verdict::Kind kind, std::uint32_t counted, Facts& facts,
+                         std::vector<Verdict>& out) {
+  const Rule& rule = config_->rules[index];
+  const Attempt& attempt = facts.attempt;
   Verdict& verdict = out.emplace_back();
-  verdict.kind = blocks ? Verdict::Kind::block : Verdict::Kind::alert;
+  verdict.kind = kind;
   verdict.rule = &rule;
   verdict.has_network = attempt.address.has_value();
   if (attempt.address) verdict.network = rule.network_of(*attempt.address);
@@ -195,8 +337,16 @@ bool RuleEngine::fill(std::size_t index, bool feeds, Facts& facts, std::vector<V
   verdict.host = attempt.host;
   verdict.at = verdict.until = facts.now;
   verdict.counted = counted;
-  if (blocks) block(index, handle, facts, verdict);
-  return blocks;
+  if (kind == Verdict::Kind::alert) return verdict;
+  if (!verdict.network.is_host() && has_exempt_neighbour(rule, verdict.network)) {
+    verdict.narrowed.to_address = true;
+    verdict.network = {*attempt.address, attempt.address->is_v4() ? 32U : 128U};
+  }
+  return verdict;
+}
+
+bool RuleEngine::has_exempt_neighbour(const Rule& rule, const IpNetwork& network) const {
+  return config_->exempt.overlaps(network) || (live_ && live_->overlaps(network)) || rule.exempt.overlaps(network);
 }
 
 void RuleEngine::block(std::size_t index, std::uint32_t handle, Facts& facts, Verdict& verdict) {
@@ -210,51 +360,69 @@ void RuleEngine::block(std::size_t index, std::uint32_t handle, Facts& facts, Ve
   window.empty(handle);
   verdict.until = facts.now + lockout;
   if (rule.scope == Rule::Scope::service) verdict.service = facts.attempt.service;
-  const std::uint32_t at = blocks_.take(facts.key(shape_of(rule)), facts.now);
-  blocks_[at] = {facts.now, verdict.until};
-  blocks_.keep_until(at, verdict.until);
+  note_block(rule, verdict.narrowed, facts, verdict.until);
 }
 
-void RuleEngine::restore(const Rule& rule, const Attempt& cause, Instant until) {
-  Facts facts(cause);
-  const TableKey key = key_of(rule, facts);
-  WindowCounter& window = window_of(rule);
-  const std::uint32_t handle = window.take(key, facts.now);
-  const std::uint32_t at = blocks_.take(key, facts.now);
-  const bool known = blocks_[at].from == facts.now && blocks_[at].until > facts.now;
-  if (!known && !rule.escalate.empty()) std::ignore = window.note_block(handle, facts.now, rule.remember);
-  window.empty(handle);
+// Notes the block, so that what comes from behind it counts for nothing.
+void RuleEngine::note_block(const Rule& rule, Narrowing narrowed, Facts& facts, Instant until) {
+  const Shape shape = shape_of(rule, narrowed);
+  if (std::ranges::find(shapes_, shape) == shapes_.end()) shapes_.push_back(shape);
+  const std::uint32_t at = blocks_.take(facts.key(shape), facts.now);
   blocks_[at] = {facts.now, until};
   blocks_.keep_until(at, until);
+  // The tries before it are not forgotten when it ends: a success right behind it may have been guessed.
+  if (config_->settings.recent_success.count() == 0 || narrowed.to_service) return;
+  const std::uint32_t place = places_.take(facts.place(), facts.now);
+  places_[place].failed = kGuesses;
+  places_[place].last_failure = until;
+  places_.keep_until(place, until + kGuessing);
+}
+
+void RuleEngine::restore(const Rule& rule, const Attempt& cause, Instant until, Narrowing narrowed) {
+  Facts facts(cause);
+  const std::uint32_t at = blocks_.find(facts.key(shape_of(rule, narrowed)));
+  const bool known =
+      at != KeyedTable<BlockSpan>::kNone && blocks_[at].from == facts.now && blocks_[at].until > facts.now;
+  if (!narrowed.to_service) {  // else the rule's own counter had no part in it
+    WindowCounter& window = window_of(rule);
+    const std::uint32_t handle = window.take(key_of(index_of(rule), facts), facts.now);
+    if (!known && !rule.escalate.empty()) std::ignore = window.note_block(handle, facts.now, rule.remember);
+    window.empty(handle);
+  }
+  note_block(rule, narrowed, facts, until);
 }
 
 void RuleEngine::lift(const Rule& rule, const Attempt& cause) {
   Facts facts(cause);
-  const TableKey key = key_of(rule, facts);
-  const std::uint32_t at = blocks_.find(key);
-  if (at == KeyedTable<BlockSpan>::kNone || blocks_[at].from != facts.now) return;
-  blocks_[at].until = blocks_[at].from;
-  WindowCounter& window = window_of(rule);
-  const std::uint32_t handle = window.find(key);
-  if (handle != KeyedTable<int>::kNone) window.forget_block(handle);
+  for (const Narrowing narrowed : {Narrowing{false, false}, {true, false}, {false, true}, {true, true}}) {
+    const std::uint32_t at = blocks_.find(facts.key(shape_of(rule, narrowed)));
+    if (at == KeyedTable<BlockSpan>::kNone || blocks_[at].from != facts.now) continue;
+    blocks_[at].until = blocks_[at].from;
+    if (narrowed.to_service && rule.scope != Rule::Scope::service) return;
+    WindowCounter& window = window_of(rule);
+    const std::uint32_t handle = window.find(key_of(index_of(rule), facts));
+    if (handle != KeyedTable<int>::kNone) window.forget_block(handle);
+    return;
+  }
 }
 
 void RuleEngine::count_again(const Rule& rule, const Attempt& attempt) {
   Facts facts(attempt);
   WindowCounter& window = window_of(rule);
-  window.add(window.take(key_of(rule, facts), facts.now), facts.now, attempt.count, value_of(rule, facts));
+  window.add(window.take(key_of(index_of(rule), facts), facts.now), facts.now, attempt.count, value_of(rule, facts));
 }
 
 void RuleEngine::take_back(const Rule& rule, const Attempt& attempt) {
   Facts facts(attempt);
   WindowCounter& window = window_of(rule);
-  const std::uint32_t handle = window.find(key_of(rule, facts));
+  const std::uint32_t handle = window.find(key_of(index_of(rule), facts));
   if (handle != KeyedTable<int>::kNone) window.take_back(handle, facts.now, attempt.count);
 }
 
 RuleEngine::Counters RuleEngine::counters() const {
   Counters all = counters_;
-  all.evicted = blocks_.evicted() + known_.evicted();
+  all.evicted = blocks_.evicted() + places_.evicted() + known_.evicted() + logins_.evicted() + accounts_.evicted() +
+                stale_.evicted();
   for (const WindowCounter& window : windows_) all.evicted += window.evicted();
   return all;
 }

@@ -5,9 +5,11 @@
 // grown.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,6 +21,13 @@
 #include "detect/attempt.h"
 
 namespace tipstaff {
+
+/// Where a block shuts less than its rule says, so that nobody else is hit.
+struct Narrowing {
+  bool to_address = false;  ///< the address alone: somebody in its network is exempt
+  bool to_service = false;  ///< the service alone: what tries looks like a customer with an old password
+  bool operator==(const Narrowing&) const = default;
+};
 
 /// What a rule says about an attempt.
 struct Verdict {
@@ -35,6 +44,13 @@ struct Verdict {
   Instant at{};               ///< window time of the attempt that filled the rule
   Instant until{};            ///< end of the block; the block stands in [at, until). Alerts: the same as `at`
   std::uint32_t counted = 0;  ///< tries, values or failures that filled it (not more than the rule asks for)
+  Narrowing narrowed;         ///< of blocks
+  bool stale_client = false;  ///< an existing account keeps failing where others log in ([protect] stale_factor)
+
+  /// What it is told by: the rule's name, or "Stale client" for the alert that no rule of the files asks for.
+  [[nodiscard]] std::string_view name() const {
+    return stale_client && kind == Kind::alert ? std::string_view("Stale client") : std::string_view(rule->name);
+  }
 };
 
 /// Not thread-safe: one engine belongs to one thread.
@@ -44,10 +60,18 @@ class RuleEngine {
     std::uint64_t exempt = 0;        ///< tries of exempt addresses
     std::uint64_t behind_block = 0;  ///< tries that arrived while their address was shut out
     std::uint64_t forgiven = 0;      ///< tries not counted because of a recent success ([protect])
+    std::uint64_t stale = 0;         ///< tries counted against the higher threshold of stale clients ([protect])
     std::uint64_t evicted = 0;       ///< keys dropped at the cap ([limits])
   };
 
   explicit RuleEngine(std::shared_ptr<const Config> config);
+
+  /// Exempt beside what Config says, from now on; null: nothing.
+  void set_live_exemptions(std::shared_ptr<const Exemptions> live) { live_ = std::move(live); }
+  /// Whether judge() passes the address over.
+  [[nodiscard]] bool exempts(IpAddress address) const {
+    return config_->exempt.contains(address) || (live_ && live_->contains(address));
+  }
 
   /// Appends what the rules say: blocks and alerts, mostly nothing. Attempts of one host should come in the order of
   /// their window time; small disorder is borne.
@@ -58,8 +82,8 @@ class RuleEngine {
 
   /// The block that the rule put on the attempt's address at its window time stands until `until`, whether or not this
   /// engine judged so itself; what the rule had counted for it is used up.
-  void restore(const Rule& rule, const Attempt& cause, Instant until);
-  /// That block never was.
+  void restore(const Rule& rule, const Attempt& cause, Instant until, Narrowing narrowed = {});
+  /// That block never was, as the rule has it or narrowed.
   void lift(const Rule& rule, const Attempt& cause);
   /// The attempt counts for the rule, without a verdict; or does not any more.
   void count_again(const Rule& rule, const Attempt& attempt);
@@ -82,31 +106,68 @@ class RuleEngine {
     Instant from{};
     Instant until{};
   };
+  static constexpr Instant kNever = Instant::min();
+  // Where attempts come from, as customers have it: an IPv4 address or an IPv6 /64.
+  struct Place {
+    Instant last_failure = kNever;
+    std::uint32_t failed = 0;  // tries that followed each other within kGuessing; up to kGuesses
+    bool logged_in = false;    // somebody did: known_ and logins_ may tell more
+  };
+  // An account that logged in at a place.
   struct KnownLogin {
-    Instant success{};
-    Instant window_from{};
-    std::uint32_t forgiven = 0;  // tries since window_from
+    Instant success = kNever;
+    Instant window_from = kNever;
+    std::uint32_t forgiven = 0;     // tries since window_from
+    std::uint32_t noted_place = 0;  // the hour in which note_logins() last heard of it
+  };
+  // Which accounts last logged in at a place, and which keep failing there though they exist.
+  struct AccountAt {
+    std::uint64_t account = 0;
+    Instant at = kNever;
+  };
+  struct Logins {
+    std::array<AccountAt, 4> successes;
+    std::array<AccountAt, 2> stale;
+  };
+  struct StaleCount {  // of one account at a place, for one rule
+    Instant window_from = kNever;
+    Instant alerted = kNever;
+    std::uint32_t tries = 0;
   };
   struct Facts;  // of the attempt in hand, each computed when first asked for
 
-  static Shape shape_of(const Rule& rule);
-  static TableKey key_of(const Rule& rule, Facts& facts);
-  static std::uint32_t value_of(const Rule& rule, Facts& facts);
-  WindowCounter& window_of(const Rule& rule) {
-    return windows_[static_cast<std::size_t>(&rule - config_->rules.data())];
+  static Shape shape_of(const Rule& rule, Narrowing narrowed = {});
+  [[nodiscard]] std::size_t index_of(const Rule& rule) const {
+    return static_cast<std::size_t>(&rule - config_->rules.data());
   }
+  [[nodiscard]] TableKey key_of(std::size_t index, Facts& facts) const;
+  static std::uint32_t value_of(const Rule& rule, Facts& facts);
+  WindowCounter& window_of(const Rule& rule) { return windows_[index_of(rule)]; }
   bool is_shut(Facts& facts) const;
   bool is_forgiven(const Rule& rule, Facts& facts);
-  void note_success(Facts& facts);
+  bool is_stale(Facts& facts);
+  bool fill_stale(std::size_t index, Facts& facts, std::vector<Verdict>& out);
+  void note_success(Facts& facts, bool behind_block);
+  void note_logins(Facts& facts);
+  void note_failure(Place& place, const Facts& facts);
+  bool has_exempt_neighbour(const Rule& rule, const IpNetwork& network) const;
+  Verdict& say(std::size_t index, Verdict::Kind kind, std::uint32_t counted, Facts& facts, std::vector<Verdict>& out);
+  void note_block(const Rule& rule, Narrowing narrowed, Facts& facts, Instant until);
   bool fill(std::size_t index, bool feeds, Facts& facts, std::vector<Verdict>& out);
   void block(std::size_t index, std::uint32_t handle, Facts& facts, Verdict& verdict);
 
   std::shared_ptr<const Config> config_;
   std::vector<WindowCounter> windows_;  // one for each rule
   std::vector<std::uint64_t> hits_;
-  std::vector<Shape> shapes_;
+  std::vector<Shape> rule_shapes_;  // one for each rule
+  std::vector<Shape> shapes_;       // each once: what blocks look like
   KeyedTable<BlockSpan> blocks_;
-  KeyedTable<KnownLogin> known_;
+  KeyedTable<Place> places_;
+  KeyedTable<KnownLogin> known_;  // by place and account
+  KeyedTable<Logins> logins_;     // by place
+  KeyedTable<Instant> accounts_;  // those that exist, with their last success anywhere on the host
+  KeyedTable<StaleCount> stale_;
+  std::shared_ptr<const Exemptions> live_;
   Counters counters_;
 };
 

@@ -89,7 +89,12 @@ class Model {
     const auto lockout =
         rule.escalate.empty() ? rule.lockout : rule.escalate[std::min(past.size(), rule.escalate.size() - 1)];
     past.push_back(now);
-    const IpNetwork network = rule.network_of(*attempt.address);
+    IpNetwork network = rule.network_of(*attempt.address);
+    const auto hit = [&network](const Exemption& one) {
+      return network.contains(one.network.address()) || one.network.contains(network.address());
+    };
+    if (std::ranges::any_of(config_.exempt.entries(), hit) || std::ranges::any_of(rule.exempt.entries(), hit))
+      network = {*attempt.address, attempt.address->is_v4() ? 32U : 128U};
     blocks_.push_back(
         {attempt.host, rule.scope == Rule::Scope::service ? std::string(attempt.service) : "", network, now + lockout});
     return fmt::format("block {} {}", network.to_string(), lockout.count());

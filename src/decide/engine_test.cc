@@ -231,10 +231,14 @@ TEST(Engine, TheAllowlistBeatsEveryRule) {
   EXPECT_EQ(shut(judge, 0s, "2001:db8:1::7", 50), "");  // an exempt address inside a /64 that is counted
   EXPECT_EQ(judge.engine().counters().exempt, 100U);
   EXPECT_EQ(shut(judge, 60s, "2001:db8:1::8", 2), "");
-  EXPECT_EQ(judge(failure(63s, "2001:db8:1::7")), "");  // not the third
-  EXPECT_EQ(judge(failure(64s, "2001:db8:1::8")), "block 2001:db8:1::/64 3600");
+  EXPECT_EQ(judge(failure(63s, "2001:db8:1::7")), "");                          // not the third
+  EXPECT_EQ(judge(failure(64s, "2001:db8:1::8")), "block 2001:db8:1::8 3600");  // not the /64
+  EXPECT_TRUE(judge.said().at(0).narrowed.to_address);
   EXPECT_EQ(judge(failure(65s, "2001:db8:1::7")), "");  // exempt, not behind the block
   EXPECT_EQ(judge.engine().counters().behind_block, 0U);
+  EXPECT_EQ(judge(failure(66s, "2001:db8:1::8")), "");
+  EXPECT_EQ(judge.engine().counters().behind_block, 1U);
+  EXPECT_EQ(shut(judge, 67s, "2001:db8:1::9", 3), "block 2001:db8:1::9 3600");  // a neighbour counts by himself
 }
 
 TEST(Engine, ARulesExemptionLeavesTheAddressToTheNextRule) {

@@ -36,7 +36,22 @@ TEST(Exemptions, AgreeWithEachNetwork) {
       const Exemption* found = set.find(address);
       EXPECT_EQ(set.contains(address), found != nullptr) << text << (found != nullptr ? " in " + found->where : "");
     }
+    for (const char* text :
+         {"0.0.0.0/0", "192.0.2.0/24", "192.0.2.6/31", "192.0.4.0/22", "255.0.0.0/8", "::/0", "::/16", "::/96",
+          "2001:db8::/64", "2001:db8:1::/64", "2001:db8:2::/64", "8000::/1", "4000::/2", "ffff::/16", "2001:db8::2"}) {
+      const IpNetwork network = IpNetwork::parse(text).value();
+      EXPECT_EQ(set.overlaps(network), set.find(network) != nullptr) << text;
+    }
   }
+}
+
+TEST(Exemptions, WhoEnforcesGetsEachNetworkOnce) {
+  const Exemptions a = of({"192.0.2.7", "192.0.2.0/24", "2001:db8::/32", "::1"});
+  const Exemptions b = of({"192.0.2.128/25", "198.51.100.1", "2001:db8:1::1", "::/64", "198.51.100.1"});
+  std::string all;
+  for (const IpNetwork& one : networks_of({&a, nullptr, &b})) all += one.to_string() + " ";
+  EXPECT_EQ(all, "192.0.2.0/24 198.51.100.1 ::/64 2001:db8::/32 ");
+  EXPECT_TRUE(networks_of({}).empty());
 }
 
 }  // namespace

@@ -38,16 +38,65 @@ std::string reason(Fit fit, const Attempt& attempt) {
   return "does not look at it";
 }
 
+std::string why_exempt(IpAddress address, const Exemption& exemption) {
+  const bool plain = exemption.kind == ExemptionKind::listed || exemption.kind == ExemptionKind::own ||
+                     exemption.kind == ExemptionKind::support;  // says it all by itself
+  return fmt::format("{} is exempt by {} ({}{}): never counted, never blocked", address.to_string(),
+                     exemption.network.to_string(), plain ? "" : fmt::format("{}: ", to_text(exemption.kind)),
+                     printable(exemption.where));
+}
+
+// What is said of failures of accounts that log in here.
+void explain_protection(const Settings& settings, const Attempt& attempt, std::vector<std::string>& lines) {
+  if (settings.recent_success.count() == 0 || attempt.outcome != Outcome::failure || !attempt.address ||
+      !attempt.has_account)
+    return;
+  lines.push_back(
+      fmt::format("if this account has logged in from this address{} within {}, rules that block do not count it",
+                  attempt.address->is_v4() ? "" : "'s /64", to_text(settings.recent_success)));
+  if (settings.stale_factor <= 1) return;
+  lines.push_back(
+      fmt::format("if the account has logged in from anywhere within {}, and two others from this address{} within {}, "
+                  "it is a stale client: an alert where a rule would block, and a block of {} alone after {} times as "
+                  "many tries",
+                  to_text(settings.known_account), attempt.address->is_v4() ? "" : "'s /64",
+                  to_text(settings.recent_success), attempt.service, settings.stale_factor));
+}
+
 }  // namespace
 
-std::vector<std::string> explain(const Config& config, const Attempt& attempt) {
+std::vector<ExemptionAnswer> exemptions_of(const Config& config, const Exemptions* live, IpAddress address) {
+  std::vector<ExemptionAnswer> all;
+  for (const Exemptions* set : {&config.exempt, live}) {
+    if (set == nullptr) continue;
+    for (const Exemption& one : set->entries()) {
+      if (one.network.contains(address)) all.push_back({one.network, one.kind, one.where, why_exempt(address, one)});
+    }
+  }
+  return all;
+}
+
+std::vector<RuleAnswer> rules_for(const Config& config, IpAddress address) {
+  std::vector<RuleAnswer> all;
+  for (const Rule& rule : config.rules) {
+    RuleAnswer& answer = all.emplace_back();
+    answer.rule = &rule;
+    answer.sentence = fmt::format("rule \"{}\" ({}): {}", printable(rule.name), rule.where, printable(rule.explain()));
+    if (const Exemption* exemption = rule.exempt.find(address)) {
+      answer.looks = false;
+      answer.sentence =
+          fmt::format("rule \"{}\" ({}) does not look at it: {} is exempt by {} ({})", printable(rule.name), rule.where,
+                      address.to_string(), exemption->network.to_string(), exemption->where);
+    }
+  }
+  return all;
+}
+
+std::vector<std::string> explain(const Config& config, const Attempt& attempt, const Exemptions* live) {
   std::vector<std::string> lines;
   if (attempt.address) {
-    if (const Exemption* exemption = config.exempt.find(*attempt.address)) {
-      lines.push_back(fmt::format("{} is exempt by {} ({}): never counted, never blocked", attempt.address->to_string(),
-                                  exemption->network.to_string(), exemption->where));
-      return lines;
-    }
+    for (ExemptionAnswer& one : exemptions_of(config, live, *attempt.address)) lines.push_back(std::move(one.sentence));
+    if (!lines.empty()) return lines;
   }
   bool decided = false;
   for (const Rule& rule : config.rules) {
@@ -67,12 +116,7 @@ std::vector<std::string> explain(const Config& config, const Attempt& attempt) {
     lines.push_back(std::move(line));
   }
   if (config.rules.empty()) lines.emplace_back("no rule is in force");
-  if (config.settings.recent_success.count() > 0 && attempt.outcome == Outcome::failure && attempt.address &&
-      attempt.has_account) {
-    lines.push_back(
-        fmt::format("if this account has logged in from this address within {}, rules that block do not count it",
-                    to_text(config.settings.recent_success)));
-  }
+  explain_protection(config.settings, attempt, lines);
   return lines;
 }
 

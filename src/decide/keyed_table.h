@@ -38,19 +38,14 @@ class KeyedTable {
   explicit KeyedTable(std::size_t cap) : cap_(std::max<std::size_t>(cap, 1)), cells_(kFewestCells) {}
 
   /// Index of the key's entry, or kNone. Indices hold until the next `take`.
-  [[nodiscard]] std::uint32_t find(TableKey key) const {
-    const std::uint32_t hash = hash_key(key);
-    for (std::size_t at = hash & mask(); cells_[at].entry != 0; at = (at + 1) & mask()) {
-      if (cells_[at].hash == hash && entries_[cells_[at].entry - 1].key == key) return cells_[at].entry - 1;
-    }
-    return kNone;
-  }
+  [[nodiscard]] std::uint32_t find(TableKey key) const { return find(key, hash_key(key)); }
 
   /// Index of the key's entry; a new key gets a fresh `Value`, if need be in the place of another. `recycled` is told
   /// the value that is lost.
   template <class Recycled>
   std::uint32_t take(TableKey key, Instant now, Recycled&& recycled) {
-    std::uint32_t index = find(key);
+    const std::uint32_t hash = hash_key(key);
+    std::uint32_t index = find(key, hash);
     if (index != kNone) return index;
     index = reusable(now);
     if (index == kNone) {
@@ -62,7 +57,7 @@ class KeyedTable {
       unlink(index);
     }
     entries_[index] = {key, now, Value()};
-    link(index);
+    link(index, hash);
     return index;
   }
   std::uint32_t take(TableKey key, Instant now) {
@@ -114,8 +109,14 @@ class KeyedTable {
     return static_cast<std::uint32_t>(best);
   }
 
-  void link(std::uint32_t index) {
-    const std::uint32_t hash = hash_key(entries_[index].key);
+  [[nodiscard]] std::uint32_t find(TableKey key, std::uint32_t hash) const {
+    for (std::size_t at = hash & mask(); cells_[at].entry != 0; at = (at + 1) & mask()) {
+      if (cells_[at].hash == hash && entries_[cells_[at].entry - 1].key == key) return cells_[at].entry - 1;
+    }
+    return kNone;
+  }
+
+  void link(std::uint32_t index, std::uint32_t hash) {
     std::size_t at = hash & mask();
     while (cells_[at].entry != 0) at = (at + 1) & mask();
     cells_[at] = {hash, index + 1};

@@ -136,7 +136,9 @@ std::optional<std::chrono::seconds> SectionReader::to_duration(const KeyDefiniti
     return std::nullopt;
   }
   if (*length < std::chrono::seconds(key.least)) {
-    report_at(value.line, fmt::format("{} is \"{}\"; it must be longer than zero", key.name, text));
+    report_at(value.line, key.least == 1
+                              ? fmt::format("{} is \"{}\"; it must be longer than zero", key.name, text)
+                              : fmt::format("{} is \"{}\"; it must be {} seconds or more", key.name, text, key.least));
     return std::nullopt;
   }
   return *length;
@@ -178,7 +180,7 @@ std::optional<std::vector<Exemption>> SectionReader::networks(std::string_view n
       const std::string what =
           item.kind == TomlValue::Kind::text ? fmt::format("\"{}\"", item.text) : std::string(to_text(item.kind));
       report_at(item.line, fmt::format("{}: {} is neither an address nor a network; write it as \"192.0.2.7\", "
-                                       "\"192.0.2.0/24\" or \"2001:db8::/32\" (names come with a later version)",
+                                       "\"192.0.2.0/24\" or \"2001:db8::/32\" (DNS names go to names)",
                                        name, what));
     }
   }

@@ -56,7 +56,7 @@ class Judge {
       if (!words.empty()) words += "; ";
       const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(verdict.until - verdict.at).count();
       words += verdict.kind == Verdict::Kind::alert
-                   ? "alert " + verdict.rule->name
+                   ? "alert " + std::string(verdict.name())
                    : "block " + verdict.network.to_string() + " " + std::to_string(seconds);
     }
     return words;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/service_port.h"
 #include "detect/attempt.h"
 #include "detect/header.h"
 #include "detect/template.h"
@@ -88,6 +89,7 @@ struct Detector {
   std::vector<std::string> includes;
   std::vector<std::string> journal_units;
   std::vector<std::string> journal_comm;
+  std::vector<ServicePort> ports;  ///< what a block of the service alone shuts
   bool any_program = false;
   Grouping grouping = Grouping::process;
   std::vector<Pattern> patterns;

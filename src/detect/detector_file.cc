@@ -265,6 +265,13 @@ Result<std::unique_ptr<const Detector>> build_detector(const TomlValue& root, co
   detector->includes = table.texts("includes");
   detector->journal_units = table.texts("journal_units");
   detector->journal_comm = table.texts("journal_comm");
+  for (const auto& text : table.texts("ports")) {
+    if (const auto port = ServicePort::parse(text)) {
+      detector->ports.push_back(*port);
+    } else {
+      table.complain(table.line(), fmt::format("'ports' must list ports such as \"22/tcp\", not '{}'", text));
+    }
+  }
   detector->any_program = table.maybe_flag("any_program").value_or(false);
   const std::string grouping = table.maybe_text("connection").value_or("process");
   detector->grouping = grouping == "account" ? Grouping::account

@@ -9,8 +9,9 @@
 
 namespace tipstaff {
 
-std::vector<IpNetwork> own_addresses() {
-  std::vector<IpNetwork> all = {IpNetwork(IpAddress::v4(0x7f000000), 8), IpNetwork(IpAddress(0, 1), 128)};
+std::vector<OwnAddress> own_addresses_by_interface() {
+  std::vector<OwnAddress> all = {{IpNetwork(IpAddress::v4(0x7f000000), 8), "loopback"},
+                                 {IpNetwork(IpAddress(0, 1), 128), "loopback"}};
   ifaddrs* list = nullptr;
   if (getifaddrs(&list) != 0) return all;
   const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, &freeifaddrs);
@@ -22,8 +23,14 @@ std::vector<IpNetwork> own_addresses() {
     if (one->ifa_addr->sa_family == AF_INET6) raw = &reinterpret_cast<const sockaddr_in6*>(one->ifa_addr)->sin6_addr;
     if (raw == nullptr || inet_ntop(one->ifa_addr->sa_family, raw, text.data(), text.size()) == nullptr) continue;
     if (const auto network = IpNetwork::parse(text.data()); network && !network->address().is_loopback())
-      all.push_back(*network);
+      all.push_back({*network, one->ifa_name == nullptr ? "" : one->ifa_name});
   }
+  return all;
+}
+
+std::vector<IpNetwork> own_addresses() {
+  std::vector<IpNetwork> all;
+  for (const OwnAddress& one : own_addresses_by_interface()) all.push_back(one.network);
   return all;
 }
 

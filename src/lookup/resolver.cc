@@ -1,0 +1,74 @@
+#include "lookup/resolver.h"
+
+#include <fmt/format.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <system_error>
+
+namespace tipstaff {
+namespace {
+
+std::uint64_t big_endian(const std::uint8_t* bytes) {
+  std::uint64_t value = 0;
+  for (int i = 0; i < 8; ++i) value = value << 8U | bytes[i];
+  return value;
+}
+
+}  // namespace
+
+bool is_dns_name(std::string_view name) {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  if (name.empty() || name.size() > 253 || IpAddress::parse(name)) return false;
+  std::size_t label = 0;
+  for (const char c : name) {
+    if (c == '.') {
+      if (label == 0) return false;
+      label = 0;
+      continue;
+    }
+    const bool good =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    if (!good || ++label > 63) return false;
+  }
+  return label > 0;
+}
+
+Result<std::vector<IpAddress>> resolve(const std::string& name) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int code = ::getaddrinfo(name.c_str(), nullptr, &hints, &found);
+  if (code != 0) {
+    const bool none = code == EAI_NONAME || code == EAI_NODATA;
+    const std::string why = code == EAI_SYSTEM ? std::generic_category().message(errno) : ::gai_strerror(code);
+    return fail(none ? ErrorKind::not_found : ErrorKind::unavailable, why, name);
+  }
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
+  std::vector<IpAddress> all;
+  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    if (one->ai_family == AF_INET) {
+      sockaddr_in address{};
+      std::memcpy(&address, one->ai_addr, sizeof address);
+      all.push_back(IpAddress::v4(ntohl(address.sin_addr.s_addr)));
+    } else if (one->ai_family == AF_INET6) {
+      sockaddr_in6 address{};
+      std::memcpy(&address, one->ai_addr, sizeof address);
+      all.emplace_back(big_endian(address.sin6_addr.s6_addr), big_endian(address.sin6_addr.s6_addr + 8));
+    }
+  }
+  std::ranges::sort(all);
+  const auto doubled = std::ranges::unique(all);
+  all.erase(doubled.begin(), doubled.end());
+  if (all.size() > kMostAddressesOfName) all.resize(kMostAddressesOfName);
+  if (all.empty()) return fail(ErrorKind::not_found, "the name has no address", name);
+  return all;
+}
+
+}  // namespace tipstaff

@@ -1,0 +1,24 @@
+// Addresses of a DNS name, as the system's resolver knows them (hosts file, DNS, whatever nsswitch says). Forward only:
+// nobody's own word about his name is believed. Waits for the answer, for half a minute if need be, so it is called on
+// threads that may wait.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+#include "base/result.h"
+
+namespace tipstaff {
+
+/// Addresses kept of one name; further ones are dropped.
+inline constexpr std::size_t kMostAddressesOfName = 64;
+
+/// Letters, digits, hyphens, underscores and dots, at most 253 bytes, labels of 1 to 63, and no address.
+[[nodiscard]] bool is_dns_name(std::string_view name);
+
+/// Sorted, each once. Errors: not_found (there is no such name, or it has no address), unavailable (nobody could say).
+[[nodiscard]] Result<std::vector<IpAddress>> resolve(const std::string& name);
+
+}  // namespace tipstaff
