@@ -41,8 +41,10 @@ constexpr milliseconds kRowsWait{1'000};     // until rows are committed, where 
 constexpr milliseconds kPlacesWait{10'000};  // until places alone are
 constexpr milliseconds kCrowdedWait{50};
 constexpr seconds kHousekeeping{15};
-constexpr unsigned kFindingRounds = 8;      // of housekeeping, until logs are looked for again where none are named
-constexpr std::array kQuietRounds{2U, 8U};  // of housekeeping without a line, after which memory goes back
+constexpr unsigned kFindingRounds = 8;  // of housekeeping, until logs are looked for again where none are named
+// Rounds of housekeeping without a line after which free memory goes back: soon, when no rule needs what was read from the
+// past any more, and when all connections count as ended.
+constexpr std::array kQuietRounds{1U, 8U, 48U};
 constexpr seconds kExemptionsEvery{1};
 constexpr milliseconds kExemptionsWait{2'000};  // at the start, for what the machine knows of itself
 constexpr std::size_t kMostRestored = 200'000;  // attempts, verdicts
