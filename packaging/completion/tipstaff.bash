@@ -9,6 +9,10 @@ _tipstaff_rules() {
   tipstaff check 2>/dev/null | sed -n 's/^\([^ ].*\)  (.*:[0-9]*)$/\1/p'
 }
 
+_tipstaff_blocked() {
+  tipstaff blocks 2>/dev/null | awk 'NR <= 1000 { print $2 }'
+}
+
 _tipstaff() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command="" below="" word words=""
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -18,7 +22,19 @@ _tipstaff() {
   COMPREPLY=()
 
   case $previous in
-    --format) if [[ $command == report ]]; then words="table csv json"; else words="text json none"; fi ;;
+    --format)
+      case $command in
+        report) words="table csv json" ;;
+        blocks | banned) words="plain json" ;;
+        *) words="text json none" ;;
+      esac
+      ;;
+    --for) words="30m 2h 1d 7d" ;;
+    --why) return ;;
+    --socket)
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      return
+      ;;
     --service) words=$(_tipstaff_detectors) ;;
     --timezone)
       words="UTC $(awk '!/^#/ { print $3 }' /usr/share/zoneinfo/zone.tab 2>/dev/null |
@@ -30,6 +46,13 @@ _tipstaff() {
     --ledger)
       mapfile -t COMPREPLY < <(compgen -d -- "$current")
       return
+      ;;
+    set)
+      if [[ $command == set && $current != -* ]]; then
+        local IFS=$'\n'
+        mapfile -t COMPREPLY < <(compgen -W "$(_tipstaff_rules)" -- "$current" | sed 's/ /\\ /g')
+        return
+      fi
       ;;
     --rules | --detectors | --config)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
@@ -43,7 +66,8 @@ _tipstaff() {
   fi
 
   case $command in
-    "") words="scan guard status report ledger check explain detectors --help --version" ;;
+    "") words="scan guard status report ledger check explain detectors
+      blocks block unblock exempt exemptions trial confirm reload enforcer set ban unban banned --help --version" ;;
     scan) words="--service --format --json --rules --year --timezone --jobs --detectors --quiet --help" ;;
     report) words="--account --since --until --format --json --raw --ledger --timezone --limit --help" ;;
     ledger)
@@ -54,7 +78,15 @@ _tipstaff() {
       fi
       ;;
     check) words="--rules --detectors --keys --json --help" ;;
-    explain) words="--line --service --rules --detectors --year --timezone --json --help" ;;
+    block | ban) words="--for --service --why --config --json --help" ;;
+    unblock | unban) words="--all --why --config --json $(_tipstaff_blocked) --help" ;;
+    blocks | banned) words="--rule --format --config --json --help" ;;
+    exempt) words="--for --why --config --json --help" ;;
+    exemptions | confirm | reload) words="--config --json --help" ;;
+    trial) words="5m 15m 1h --config --json --help" ;;
+    set) if [[ -n $below ]]; then words="banip unbanip --why --config --json --help"; else words="--help"; fi ;;
+    enforcer) if [[ -z $below ]]; then words="status clear --help"; else words="--socket --json --yes --help"; fi ;;
+    explain) words="--account --config --line --service --rules --detectors --year --timezone --json --help" ;;
     guard) words="--config --detectors --help" ;;
     status)
       if [[ $current != -* ]]; then

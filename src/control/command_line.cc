@@ -1,4 +1,4 @@
-// CLI11 lives here alone. It prints help, catches wrong usage and fills the options of each command.
+// CLI11 lives here and in command_line_control.cc alone. It prints help, catches wrong usage and fills the options of each command.
 #include "control/command_line.h"
 
 #include <fmt/format.h>
@@ -7,7 +7,9 @@
 #include <csignal>
 
 #include "base/text.h"
+#include "control/block_commands.h"
 #include "control/check.h"
+#include "control/command_line_control.h"
 #include "control/detectors_command.h"
 #include "control/explain.h"
 #include "control/guard.h"
@@ -72,15 +74,49 @@ struct ScanCommand {
 
 struct ExplainCommand {
   ExplainOptions options;
+  ControlOptions control;
 
   void add(CLI::App& app) {
-    app.add_option("--line", options.line, "The log line, in quotes")->required();
-    app.add_option("--service", options.service, "Read it as this service's");
-    app.add_option("--rules", options.rules, "Use this rules file alone");
+    CLI::Option* const subject =
+        app.add_option("SUBJECT", control.subject, "An address, a network, an account, or a block as '#17'")
+            ->type_name("");
+    CLI::Option* const account =
+        app.add_option("--account", control.account, "An account, where its name looks like something else")
+            ->excludes(subject)
+            ->type_name("NAME");
+    CLI::Option* const line =
+        app.add_option("--line", options.line, "A log line, in quotes: what each stage makes of it")
+            ->excludes(subject)
+            ->excludes(account);
+    app.add_option("--config", control.config, "The file that the guard was started with")
+        ->excludes(line)
+        ->type_name("FILE");
+    app.add_option("--service", options.service, "Read the line as this service's")->needs(line);
+    app.add_option("--rules", options.rules, "Use this rules file alone for the line")->needs(line);
     add_detector_files(app, options.detectors);
-    app.add_option("--year", options.year, "Year of a stamp that has none")->check(CLI::Range(1970, 9999));
-    app.add_option("--timezone", options.timezone, "Zone of a stamp that has none");
+    app.add_option("--year", options.year, "Year of a stamp that has none")->check(CLI::Range(1970, 9999))->needs(line);
+    app.add_option("--timezone", options.timezone, "Zone of a stamp that has none")->needs(line);
     app.add_flag("--json", options.json, "As one JSON object");
+    app.footer(
+        "Says in three lines whether somebody is blocked, by which attempts, and what to tell him; then lists every\n"
+        "block, rule and exemption with file and line. Asks the running guard; where none runs, reads the ledger.\n"
+        "Exit code: 0 explained, 1 refused, or neither guard nor ledger can be read, 2 wrong usage.\n\n"
+        "  tipstaff explain 198.51.100.7\n"
+        "  tipstaff explain anna@example.com\n"
+        "  tipstaff explain '#17'\n"
+        "  tipstaff explain --line 'LINE'");
+  }
+
+  int run() {
+    if (!options.line.empty()) return run_explain(options);
+    if (control.subject.empty() && control.account.empty()) {
+      print_error(
+          "tipstaff explain: say what: an address, an account, a block, or --line 'LINE'\n"
+          "Try 'tipstaff explain --help'.\n");
+      return kUsage;
+    }
+    control.json = options.json;
+    return run_explain_subject(control);
   }
 };
 
@@ -288,9 +324,10 @@ std::string explain_misuse(const CLI::App* app, const CLI::Error& error) {
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of fwrite
-  CLI::App app("Tipstaff watches logins and shuts attackers out. This version watches and says whom it would block.",
-               "tipstaff");
+  static char check_word[] = "check";
+  std::signal(SIGPIPE, SIG_IGN);                                            // a closed pipe is an error of fwrite
+  if (argc > 1 && std::string_view(argv[1]) == "-t") argv[1] = check_word;  // fail2ban-client -t
+  CLI::App app("Tipstaff watches logins and shuts attackers out.", "tipstaff");
   app.set_version_flag("--version", kVersion);
   app.require_subcommand(1);
   app.failure_message(explain_misuse);
@@ -304,7 +341,8 @@ int run_command_line(int argc, char** argv) {
   ReportCommand report;
   CLI::App* const scan_app =
       app.add_subcommand("scan", "Read log files: who tried what, and who would have been blocked");
-  CLI::App* const explain_app = app.add_subcommand("explain", "Say what is made of a log line, and why");
+  CLI::App* const explain_app =
+      app.add_subcommand("explain", "Say why somebody is blocked or not, or what is made of a log line");
   CLI::App* const check_app = app.add_subcommand("check", "Check rules, settings and detector files");
   CLI::App* const detectors_app = app.add_subcommand("detectors", "List, show and test what is recognised");
   CLI::App* const ledger_app = app.add_subcommand("ledger", "Check, copy and clear the local database");
@@ -320,6 +358,7 @@ int run_command_line(int argc, char** argv) {
   detectors.add(*detectors_app);
   ledger.add(*ledger_app);
   report.add(*report_app);
+  const ControlCommandLine control(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -327,7 +366,8 @@ int run_command_line(int argc, char** argv) {
     return finish_output(code == 0 ? kGood : kUsage);
   }
   if (scan_app->parsed()) return finish_output(scan.run());
-  if (explain_app->parsed()) return finish_output(run_explain(explain.options));
+  if (explain_app->parsed()) return finish_output(explain.run());
+  if (const auto code = control.run()) return finish_output(*code);
   if (check_app->parsed()) return finish_output(run_check(check.options));
   if (report_app->parsed()) return finish_output(report.run());
   if (ledger_app->parsed()) return finish_output(ledger.run());

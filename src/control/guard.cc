@@ -8,7 +8,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/json.hpp>
 #include <chrono>
 #include <csignal>
 #include <functional>
@@ -16,7 +15,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "control/control_socket.h"
+#include "control/control_room.h"
 #include "control/guard_core.h"
 #include "control/guard_sources.h"
 #include "control/guard_status.h"
@@ -50,6 +49,7 @@ constexpr milliseconds kExemptionsWait{2'000};  // at the start, for what the ma
 constexpr std::size_t kMostRestored = 200'000;  // attempts, verdicts
 constexpr milliseconds kDrain{10'000};
 constexpr milliseconds kFirstPlaces{2'000};  // the first places wait for the disk, before anything is read
+constexpr milliseconds kSettle{200};
 
 Instant now() { return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()); }
 
@@ -69,11 +69,21 @@ std::string_view to_text(SourceHealth::State state) {
   return "unreadable";
 }
 
-// What is in force: read as a whole, replaced as a whole.
-struct InForce {
-  std::shared_ptr<const Config> config;
-  std::shared_ptr<const DetectorSet> detectors;
-  std::vector<std::string> problems;  // what had to be left out
+// Nobody can be shut out yet.
+class WatchOnly : public GuardControl {
+ public:
+  Result<BlockAnswer> block(const BlockRequest&) override { return refuse(); }
+  Result<UnblockAnswer> unblock(std::optional<IpNetwork>, const std::string&, const std::string&) override {
+    return refuse();
+  }
+  Result<ChangeAnswer> exempt(const TimedExemption&) override { return refuse(); }
+  void each_block(const std::function<void(const StandingBlock&)>&) const override {}
+  std::vector<StandingBlock> blocks_of(IpAddress) const override { return {}; }
+  std::optional<StandingBlock> block_of(std::uint64_t) const override { return std::nullopt; }
+  std::vector<TimedExemption> exemptions() const override { return {}; }
+
+ private:
+  static std::unexpected<Error> refuse() { return fail(ErrorKind::unavailable, "this guard only watches"); }
 };
 
 class Guard {
@@ -87,14 +97,15 @@ class Guard {
         crowded_timer_(loop_),
         house_timer_(loop_),
         exempt_timer_(loop_),
-        watchdog_timer_(loop_) {}
+        watchdog_timer_(loop_),
+        room_(loop_, {.file = options_.config, .detectors = options_.detectors}, room_doors()) {}
 
   int run() {
-    auto first = setup_guard(options_.config, options_.detectors);
+    auto first = room_.first_setup();
     if (!first) return give_up(first.error());
     for (const std::string& problem : first->problems) log_(Priority::error, problem);
-    in_force_ = {std::move(first->config), std::move(first->detectors), std::move(first->problems)};
-    if (const auto opened = open_socket(); !opened) {
+    in_force_ = std::move(*first);
+    if (const auto opened = room_.open_socket(); !opened) {
       if (opened.error().kind == ErrorKind::conflict) return give_up(opened.error());
       add_problem(opened.error().message());
     }
@@ -103,6 +114,7 @@ class Guard {
       add_problem(opened.error().message() + "; guarding goes on without recording until it can be opened");
     }
     begin();
+    room_.begun();
     wait_for_signals();
     keep_house();
     if (const auto interval = ServiceNotify::watchdog_interval()) stay_alive(*interval);
@@ -341,21 +353,26 @@ class Guard {
 
   // --- status ---
 
-  Result<void> open_socket() {
-    auto opened = ControlSocket::open(loop_, in_force_.config->guard.socket,
-                                      [this](std::string_view line) { return answer(line); });
-    if (!opened) return std::unexpected(opened.error());
-    socket_ = std::move(*opened);
-    return {};
-  }
-
-  std::string answer(std::string_view line) {
-    boost::system::error_code error;
-    const auto ask = boost::json::parse(boost::json::string_view(line.data(), line.size()), error);
-    if (error || !ask.is_object() || !ask.as_object().contains("command"))
-      return R"({"error":"ask with one line of JSON, such as {\"command\":\"status\"}"})";
-    if (ask.as_object().at("command") == "status") return to_json(status());
-    return R"({"error":"this guard knows the command \"status\" alone"})";
+  RoomDoors room_doors() {
+    RoomDoors doors;
+    doors.log = log_;
+    doors.blocks = [this]() -> GuardControl& { return watch_only_; };
+    doors.watch_only = [] { return true; };
+    doors.status = [this] { return status(); };
+    doors.exempt = [this] { return in_force_.config->exempt.entries(); };
+    doors.take_over = [this](const GuardSetup& next) { return take_over(next); };
+    doors.settle = [this] {
+      commit();
+      if (ledger_) std::ignore = ledger_->drain(kSettle);
+    };
+    doors.write = [this](EventRow event) {
+      if (!ledger_) return;
+      Batch batch;
+      batch.recorded = now();
+      batch.events.push_back(std::move(event));
+      std::ignore = ledger_->submit(std::move(batch));
+    };
+    return doors;
   }
 
   GuardStatus status() {
@@ -370,6 +387,7 @@ class Guard {
       one.resolved = name.resolved;
       one.problem = name.problem;
     }
+    status.trial = room_.sentence();
     if (ledger_) {
       const LedgerHealth health = ledger_->health();
       status.recording = health.recording;
@@ -398,32 +416,24 @@ class Guard {
     signals_.async_wait([this](const boost::system::error_code& error, int signal) {
       if (error) return;
       if (signal != SIGHUP) return stop();
-      reload();
+      notify_.reloading();
+      const auto done = room_.reload();
+      notify_.ready(fmt::format("watch-only, {} sources", sources_.size()));
+      log_(done ? Priority::notice : Priority::error, done ? *done : done.error().message());
       wait_for_signals();
     });
   }
 
   // The same way as a restart: all is written, then everything is made anew from what was saved.
-  void reload() {
-    notify_.reloading();
-    auto next = setup_guard(options_.config, options_.detectors);
-    if (!next || !next->problems.empty()) {
-      const std::string why = next ? next->problems.front() : next.error().message();
-      log_(Priority::error, "the new configuration is wrong and not used, the old one stays in force: " + why);
-    } else if (!end_sources()) {
-      log_(Priority::error, "the ledger does not take what waits, so the old configuration stays in force for now");
-    } else {
-      if (next->config->guard.ledger != ledger_folder_)
-        log_(Priority::warning, "another [ledger] directory takes effect when the guard is restarted");
-      const bool moved = next->config->guard.socket != in_force_.config->guard.socket;
-      in_force_ = {std::move(next->config), std::move(next->detectors), {}};
-      begin();
-      if (moved) {
-        if (const auto opened = open_socket(); !opened) add_problem(opened.error().message());
-      }
-      log_(Priority::notice, "the new configuration is in force");
-    }
-    notify_.ready(fmt::format("watch-only, {} sources", sources_.size()));
+  Result<void> take_over(const GuardSetup& next) {
+    if (!end_sources())
+      return fail(ErrorKind::unavailable,
+                  "the ledger does not take what waits, so the old configuration stays in force for now");
+    if (next.config->guard.ledger != ledger_folder_)
+      log_(Priority::warning, "another [ledger] directory takes effect when the guard is restarted");
+    in_force_ = next;
+    begin();
+    return {};
   }
 
   // Everything read is written. False: it is not, and nothing was ended.
@@ -446,7 +456,7 @@ class Guard {
     sources_.clear();
     maker_.reset();
     ledger_.reset();
-    socket_.reset();
+    room_.close();
     loop_.stop();
   }
 
@@ -465,7 +475,7 @@ class Guard {
   unsigned rounds_ = 0;
   unsigned quiet_rounds_ = 0;  // of housekeeping, since the last line
   std::string no_source_;      // the sentence that there is none
-  InForce in_force_;
+  GuardSetup in_force_;        // read as a whole, replaced as a whole
   std::string ledger_folder_;
   std::unique_ptr<LedgerThread> ledger_;
   std::unordered_map<std::string, SavedSource> saved_;  // as committed
@@ -476,7 +486,8 @@ class Guard {
   std::function<void(const std::vector<IpNetwork>&)> tell_exempt_;  // who enforces: all that is exempt, when it changes
   std::unique_ptr<GuardSources> maker_;
   std::vector<Following> sources_;
-  std::unique_ptr<ControlSocket> socket_;
+  WatchOnly watch_only_;
+  ControlRoom room_;
 };
 
 }  // namespace

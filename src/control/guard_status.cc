@@ -291,6 +291,7 @@ std::string to_json(const GuardStatus& status) {
   object["successes"] = status.successes;
   object["probes"] = status.probes;
   object["exempt"] = to_object(status.exempt);
+  object["trial"] = status.trial.empty() ? json::value(nullptr) : json::value(utf8(status.trial));
   object["problems"] = texts(status.problems);
   json::array sources;
   for (const SourceStatus& source : status.sources) sources.push_back(to_object(source));
@@ -329,6 +330,7 @@ Result<std::string> to_tree(const GuardStatus& status, const std::string& rule) 
                                      status.watch_only ? ", watch-only: nothing is shut" : "")
                        : std::string("Status: the guard is not running; this is what the ledger holds\n");
   std::vector<Node> nodes;
+  if (!status.trial.empty()) nodes.push_back({"TRIAL: " + printable(status.trial)});
   for (const std::string& problem : status.problems) nodes.push_back({"PROBLEM: " + printable(problem)});
   Node sources{"Sources"};
   for (const SourceStatus& source : status.sources) sources.children.push_back(to_node(source, status.now));

@@ -74,6 +74,7 @@ struct GuardStatus {
   std::uint64_t dropped = 0;   ///< not written, for a full disk
   std::uint64_t failures = 0, successes = 0, probes = 0;
   ExemptStatus exempt;
+  std::string trial;                  ///< a sentence where a configuration is on trial, or was taken back
   std::vector<std::string> problems;  ///< sentences: what was left out of the configuration, months that cannot be read
   std::vector<SourceStatus> sources;
   std::vector<RuleStatus> rules;

@@ -12,12 +12,14 @@
 namespace tipstaff {
 namespace {
 
-constexpr const char* kDetectorFolder = "/etc/tipstaff/detectors.d";
+constexpr const char* kDirectory = "/etc/tipstaff";
 
-std::vector<std::string> detector_paths(const std::vector<std::string>& paths) {
+std::vector<std::string> detector_paths(const std::vector<std::string>& paths,
+                                        const std::string& directory = kDirectory) {
   std::vector<std::string> all;
   std::error_code error;
-  if (std::filesystem::is_directory(kDetectorFolder, error)) all.emplace_back(kDetectorFolder);
+  const std::string folder = directory + "/detectors.d";
+  if (std::filesystem::is_directory(folder, error)) all.push_back(folder);
   all.insert(all.end(), paths.begin(), paths.end());
   return all;
 }
@@ -25,7 +27,7 @@ std::vector<std::string> detector_paths(const std::vector<std::string>& paths) {
 // The detector files of the administrator, each by itself.
 std::vector<std::string> detector_files(const std::vector<std::string>& paths) {
   std::vector<std::string> files;
-  for (const std::string& path : detector_paths(paths)) {
+  for (const std::string& path : paths) {
     std::vector<std::string> of_folder;
     std::error_code error;
     for (std::filesystem::directory_iterator at(path, error); !error && at != std::filesystem::directory_iterator();
@@ -57,19 +59,23 @@ Result<std::shared_ptr<const Config>> setup_config(const std::string& rules_file
   return std::make_shared<const Config>(std::move(*config));
 }
 
-Result<GuardSetup> setup_guard(const std::string& config_file, const std::vector<std::string>& detectors) {
+namespace {
+
+Result<GuardSetup> load_guard(const ConfigPlaces& places) {
   GuardSetup setup;
   std::error_code error;
-  if (!config_file.empty() && !std::filesystem::exists(config_file, error))
-    return fail(ErrorKind::not_found, "there is no such configuration file", config_file);
-  PartialConfig config = load_layers_partly({.file = config_file});  // own addresses: exemption_sources.h
+  if (!places.file.empty() && !std::filesystem::exists(places.file, error))
+    return fail(ErrorKind::not_found, "there is no such configuration file", places.file);
+  PartialConfig config =
+      load_layers_partly({.directory = places.directory, .file = places.file});  // own addresses: exemption_sources.h
   for (const Error& problem : config.errors) setup.problems.push_back(problem.message());
   setup.config = std::make_shared<const Config>(std::move(config.config));
 
-  auto all = setup_detectors(detectors, Examples::drop);
+  const std::vector<std::string> paths = detector_paths(places.detectors, places.directory);
+  auto all = load_detectors(paths, Examples::drop);
   if (!all) {  // those that can be read beside the shipped ones, one file at a time
     std::vector<std::string> good;
-    for (const std::string& file : detector_files(detectors)) {
+    for (const std::string& file : detector_files(paths)) {
       good.push_back(file);
       if (const auto tried = load_detectors(good, Examples::drop); !tried) {
         setup.problems.push_back(tried.error().message());
@@ -81,6 +87,24 @@ Result<GuardSetup> setup_guard(const std::string& config_file, const std::vector
   if (!all) return std::unexpected(all.error());
   setup.detectors = std::make_shared<const DetectorSet>(std::move(*all));
   return setup;
+}
+
+}  // namespace
+
+Result<GuardSetup> setup_guard(const ConfigPlaces& places) {
+  constexpr int kTries = 5;
+  ConfigTexts before = read_texts(places);
+  for (int i = 0;; ++i) {  // until nobody wrote to the files while they were read
+    auto setup = load_guard(places);
+    if (!setup) return setup;
+    setup->texts = read_texts(places);
+    if (i + 1 == kTries || setup->texts == before) return setup;
+    before = std::move(setup->texts);
+  }
+}
+
+Result<GuardSetup> setup_guard(const std::string& config_file, const std::vector<std::string>& detectors) {
+  return setup_guard(ConfigPlaces{.file = config_file, .detectors = detectors});
 }
 
 std::string setup_ledger() { return load_layers_partly({}).config.guard.ledger; }

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "control/held_config.h"
 #include "decide/config.h"
 #include "detect/detector.h"
 
@@ -26,9 +27,11 @@ struct GuardSetup {
   std::shared_ptr<const Config> config;
   std::shared_ptr<const DetectorSet> detectors;
   std::vector<std::string> problems;
+  ConfigTexts texts;  ///< what it was made of
 };
-/// `config_file` stands in the place of the files of /etc/tipstaff; empty: these. Errors: the shipped detectors or rules
-/// cannot be read, or `config_file` is not there.
+/// Errors: the shipped detectors or rules cannot be read, or `places.file` is not there.
+[[nodiscard]] Result<GuardSetup> setup_guard(const ConfigPlaces& places);
+/// `config_file` stands in the place of the files of /etc/tipstaff; empty: these.
 [[nodiscard]] Result<GuardSetup> setup_guard(const std::string& config_file, const std::vector<std::string>& detectors);
 
 /// The ledger's folder by the settings of /etc/tipstaff. What else is wrong in them does not matter here.

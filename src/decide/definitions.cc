@@ -142,7 +142,11 @@ constexpr std::array kKeys = {
     duration("ledger", "keep_successes", "", 0, "180d", "The same for successes, which are the innocents' data."),
 
     text("control", "socket", "/run/tipstaff/control.sock",
-         "Unix socket on which the guard answers `tipstaff status`; its group may ask."),
+         "Unix socket on which the guard answers the commands (control.md)."),
+    text("control", "view_group", "tipstaff", "Group whose members may look: status, blocks, explain."),
+    text("control", "support_group", "tipstaff-support",
+         "Group whose members may also unblock an address and exempt one for a day, with a reason."),
+    text("control", "admin_group", "tipstaff-admin", "Group whose members may give every command, as root may."),
 };
 
 }  // namespace

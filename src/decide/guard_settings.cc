@@ -116,6 +116,9 @@ void read_guard_settings(SectionReader& top, const std::string& file, std::vecto
     if (settings.socket.size() > kMostPath)
       reader.report("socket", fmt::format("the path is {} bytes long; a Unix socket's may be {}",
                                           settings.socket.size(), kMostPath));
+    settings.view_group = reader.text("view_group").value_or(settings.view_group);
+    settings.support_group = reader.text("support_group").value_or(settings.support_group);
+    settings.admin_group = reader.text("admin_group").value_or(settings.admin_group);
   }
 }
 

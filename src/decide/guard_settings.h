@@ -37,6 +37,9 @@ struct GuardSettings {
   std::optional<std::chrono::days> keep_failures;                            ///< none: for ever
   std::optional<std::chrono::days> keep_successes = std::chrono::days(180);  ///< none: for ever
   std::string socket = "/run/tipstaff/control.sock";
+  std::string view_group = "tipstaff";  ///< who may look
+  std::string support_group = "tipstaff-support";
+  std::string admin_group = "tipstaff-admin";
 
   /// Nothing is said of where to read, so sources are looked for.
   [[nodiscard]] bool finds_sources() const { return files.empty() && !journal && syslog.empty(); }
