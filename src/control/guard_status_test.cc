@@ -87,6 +87,8 @@ TEST(GuardStatus, TheTree) {
 |  |- Failures:  10
 |  |- Successes: 1
 |  `- Probes:    0
+|- Exempt: 0 networks
+|  `- Tries of exempt addresses: 0
 |- Ledger: /var/lib/tipstaff
 |  `- Rows written: 12
 `- Rules

@@ -142,11 +142,17 @@ bool RuleEngine::is_shut(Facts& facts) const {
 void RuleEngine::note_success(Facts& facts, bool behind_block) {
   const auto kept = config_->settings.recent_success;
   if (kept.count() == 0 || behind_block || !facts.attempt.address || !facts.attempt.has_account) return;
-  const std::uint32_t at = places_.take(facts.place(), facts.now);
-  const bool guessed = places_[at].failed >= kGuesses && facts.now - places_[at].last_failure < kGuessing;
   const TableKey key = facts.place_and_account();
   const std::uint32_t found = known_.find(key);
   const bool known = found != KeyedTable<KnownLogin>::kNone && facts.now - known_[found].success < kept;
+  const auto hour = static_cast<std::uint32_t>(facts.now.time_since_epoch() / std::chrono::hours(1));
+  if (known && known_[found].noted_hour == hour) {  // what follows may be an hour late
+    known_[found].success = facts.now;
+    known_.keep_until(found, facts.now + kept);
+    return;
+  }
+  const std::uint32_t at = places_.take(facts.place(), facts.now);
+  const bool guessed = places_[at].failed >= kGuesses && facts.now - places_[at].last_failure < kGuessing;
   if (guessed && !known) return;
   places_[at].logged_in = true;
   places_.keep_until(at, facts.now + kept);
@@ -154,13 +160,9 @@ void RuleEngine::note_success(Facts& facts, bool behind_block) {
   KnownLogin& login = known_[index];
   if (!known) login = {};
   login.success = facts.now;
+  login.noted_hour = hour;
   known_.keep_until(index, facts.now + kept);
-  if (config_->settings.stale_factor <= 1) return;
-  const auto hour =
-      static_cast<std::uint32_t>(std::chrono::floor<std::chrono::hours>(facts.now).time_since_epoch().count());
-  if (login.noted_place == hour) return;  // an hour more or less is nothing here
-  login.noted_place = hour;
-  note_logins(facts);
+  if (config_->settings.stale_factor > 1) note_logins(facts);
 }
 
 void RuleEngine::note_logins(Facts& facts) {

@@ -117,8 +117,8 @@ class RuleEngine {
   struct KnownLogin {
     Instant success = kNever;
     Instant window_from = kNever;
-    std::uint32_t forgiven = 0;     // tries since window_from
-    std::uint32_t noted_place = 0;  // the hour in which note_logins() last heard of it
+    std::uint32_t forgiven = 0;    // tries since window_from
+    std::uint32_t noted_hour = 0;  // in which its place and account were last noted beside it
   };
   // Which accounts last logged in at a place, and which keep failing there though they exist.
   struct AccountAt {
