@@ -21,6 +21,15 @@ struct FileSetting {
   std::string where;        ///< "file:line"
 };
 
+/// What is done with blocks.
+struct EnforceSettings {
+  bool enabled = false;              ///< false: watch-only
+  bool by_command = false;           ///< else by the enforcer
+  std::vector<std::string> command;  ///< program, by its absolute path, and arguments
+  std::string socket = "/run/tipstaff-enforcer/enforcer.sock";
+  bool operator==(const EnforceSettings&) const = default;
+};
+
 struct GuardSettings {
   std::vector<FileSetting> files;
   bool journal = false;
@@ -37,6 +46,7 @@ struct GuardSettings {
   std::optional<std::chrono::days> keep_failures;                            ///< none: for ever
   std::optional<std::chrono::days> keep_successes = std::chrono::days(180);  ///< none: for ever
   std::string socket = "/run/tipstaff/control.sock";
+  EnforceSettings enforce;
 
   /// Nothing is said of where to read, so sources are looked for.
   [[nodiscard]] bool finds_sources() const { return files.empty() && !journal && syslog.empty(); }
@@ -45,5 +55,8 @@ struct GuardSettings {
 /// Reads [sources], [[source]], [ledger] and [control] of one file over what earlier files said.
 void read_guard_settings(SectionReader& top, const std::string& file, std::vector<Error>& errors,
                          GuardSettings& settings);
+
+/// Reads [enforce] over what earlier files said.
+void read_enforce_settings(SectionReader& reader, EnforceSettings& settings);
 
 }  // namespace tipstaff
