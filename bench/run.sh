@@ -89,6 +89,8 @@ python3 "$root/bench/report.py" --lines "$lines" --seed "$seed" --bytes "5%=$(st
   "50%=$(stat -c %s "$folder/50%")" --samples "$samples" --out "$out"
 echo "Samples: $out" >&2
 
+python3 "$root/bench/guard.py" --tipstaff "$tipstaff" --out "$(dirname "$out")/guard-$(basename "$out")"
+
 for program in "$root"/build/bench/*_bench; do
   [[ ! -x $program ]] || "$program"
 done
