@@ -137,8 +137,11 @@ struct GuardCommand {
   void add(CLI::App& app) {
     app.add_option("--config", options.config, "Read this file instead of those of /etc/tipstaff")->type_name("FILE");
     add_detector_files(app, options.detectors);
+    app.add_flag("--enforce", options.enforce,
+                 "Shut out whom the rules block, as [enforce] enabled = true does; without, it only watches");
     app.footer(
-        "Follows the logs, keeps every attempt in the ledger and says whom it would block. Blocks nobody yet.\n"
+        "Follows the logs, keeps every attempt in the ledger and says whom it would block; with --enforce it has them\n"
+        "blocked by tipstaff-enforcer.\n"
         "Runs in the foreground until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew.\n"
         "Exit code: 0 ended as asked, 1 it could not begin.");
   }

@@ -12,10 +12,13 @@
 #include <csignal>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
 #include "control/control_room.h"
+#include "control/enforcement.h"
+#include "control/guard_commands.h"
 #include "control/guard_core.h"
 #include "control/guard_sources.h"
 #include "control/guard_status.h"
@@ -24,6 +27,9 @@
 #include "control/service_notify.h"
 #include "control/setup.h"
 #include "decide/exemption_sources.h"
+#include "decide/service_ports.h"
+#include "enforce/client.h"
+#include "enforce/command_backend.h"
 #include "ledger/reader.h"
 #include "ledger/thread.h"
 #include "ledger/writer.h"
@@ -50,6 +56,8 @@ constexpr std::size_t kMostRestored = 200'000;  // attempts, verdicts
 constexpr milliseconds kDrain{10'000};
 constexpr milliseconds kFirstPlaces{2'000};  // the first places wait for the disk, before anything is read
 constexpr milliseconds kSettle{200};
+constexpr milliseconds kWriteNow{2'000};  // a change by hand waits so long for the ledger
+constexpr seconds kBlockUpkeep{1};
 
 Instant now() { return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()); }
 
@@ -69,23 +77,6 @@ std::string_view to_text(SourceHealth::State state) {
   return "unreadable";
 }
 
-// Nobody can be shut out yet.
-class WatchOnly : public GuardControl {
- public:
-  Result<BlockAnswer> block(const BlockRequest&) override { return refuse(); }
-  Result<UnblockAnswer> unblock(std::optional<IpNetwork>, const std::string&, const std::string&) override {
-    return refuse();
-  }
-  Result<ChangeAnswer> exempt(const TimedExemption&) override { return refuse(); }
-  void each_block(const std::function<void(const StandingBlock&)>&) const override {}
-  std::vector<StandingBlock> blocks_of(IpAddress) const override { return {}; }
-  std::optional<StandingBlock> block_of(std::uint64_t) const override { return std::nullopt; }
-  std::vector<TimedExemption> exemptions() const override { return {}; }
-
- private:
-  static std::unexpected<Error> refuse() { return fail(ErrorKind::unavailable, "this guard only watches"); }
-};
-
 class Guard {
  public:
   explicit Guard(GuardOptions options)
@@ -97,6 +88,7 @@ class Guard {
         crowded_timer_(loop_),
         house_timer_(loop_),
         exempt_timer_(loop_),
+        enforce_timer_(loop_),
         watchdog_timer_(loop_),
         room_(loop_, {.file = options_.config, .detectors = options_.detectors}, room_doors()) {}
 
@@ -113,12 +105,13 @@ class Guard {
       if (opened.error().kind != ErrorKind::unavailable) return give_up(opened.error());
       add_problem(opened.error().message() + "; guarding goes on without recording until it can be opened");
     }
+    make_enforcement();
     begin();
     room_.begun();
     wait_for_signals();
     keep_house();
     if (const auto interval = ServiceNotify::watchdog_interval()) stay_alive(*interval);
-    notify_.ready(fmt::format("watch-only, {} sources", sources_.size()));
+    notify_.ready(mode_text());
     loop_.run();
     return kGood;
   }
@@ -165,13 +158,115 @@ class Guard {
     auto reader = LedgerReader::open(ledger_folder_);
     if (!reader) return;
     auto recent = (*reader)->last_recorded(core_->memory(), kMostRestored);
-    auto verdicts = (*reader)->verdicts(kMostRestored);
+    const auto verdicts =
+        (*reader)->each_verdict(kMostRestored, [this](const StoredVerdict& row) { core_->restore_verdict(row); });
     if (!recent || !verdicts) {
       add_problem("the ledger's last attempts cannot be read, so the rules begin to count anew: " +
                   (recent ? verdicts.error() : recent.error()).message());
       return;
     }
-    core_->restore(*recent, *verdicts, now());
+    core_->restore(*recent, now());
+  }
+
+  // --- enforcement ---
+
+  void make_enforcement() {
+    enforcement_ = std::make_shared<Enforcement>(
+        EnforcementSinks{.log = log_,
+                         .row = [this](VerdictRow row) { core_->add_row(std::move(row)); },
+                         .event = [this](EventRow event) { core_->add_event(std::move(event)); },
+                         .clock = now});
+    commands_ =
+        std::make_unique<GuardCommands>(enforcement_, log_,
+                                        GuardCommands::Surroundings{.core = [this]() -> GuardCore& { return *core_; },
+                                                                    .write_now = [this] { return write_now(); },
+                                                                    .clock = now});
+  }
+
+  [[nodiscard]] bool enforcing() const { return options_.enforce || in_force_.config->guard.enforce.enabled; }
+  [[nodiscard]] std::string mode_text() const {
+    return fmt::format("{}, {} sources", enforcing() ? "enforcing" : "watch-only", sources_.size());
+  }
+
+  void configure_enforcement() {
+    EnforcementOptions options;
+    options.enforcing = enforcing();
+    const EnforceSettings& settings = in_force_.config->guard.enforce;
+    if (settings.by_command) options.backend = "command " + settings.command.front();
+    options.ports = [config = in_force_.config, detectors = in_force_.detectors](std::string_view service) {
+      return service_ports(*config, *detectors, service);
+    };
+    options.exempt = in_force_.config->exempt;
+    options.restored = restored_;
+    enforcement_->configure(std::move(options));
+  }
+
+  // The blocks that stand, once: from then on the book knows better than the ledger.
+  void restore_blocks() {
+    if (restored_ || !ledger_) return;
+    const auto reader = LedgerReader::open(ledger_folder_);
+    Result<void> done;
+    const Instant time = now();
+    if (reader)
+      done = (*reader)->each_standing(time, [&](const StoredVerdict& row) { enforcement_->restore(row, time); });
+    if (!reader) done = std::unexpected(reader.error());
+    const std::string damaged = reader && !(*reader)->problems().empty() ? (*reader)->problems().front() : "";
+    if (!done || !damaged.empty()) {
+      add_problem("the blocks that stand cannot be read from the ledger: " + (done ? damaged : done.error().message()));
+      return;
+    }
+    restored_ = true;
+    if (enforcement_->passed_over() > 0) {
+      log_(Priority::notice,
+           fmt::format("{} blocks were only watched and are not enforced; whoever goes on is blocked anew",
+                       enforcement_->passed_over()));
+    }
+  }
+
+  void begin_enforcing() {
+    const EnforceSettings& settings = in_force_.config->guard.enforce;
+    if (!enforcing()) {
+      log_(Priority::notice,
+           "watch-only: would-be blocks are said and recorded, nothing is shut; enforce with --enforce or [enforce] "
+           "enabled = true");
+      enforcement_->use(nullptr);
+      shutting_.reset();
+      enforce_timer_.cancel();
+      return;
+    }
+    if (shutting_ != settings) {
+      shutting_ = settings;
+      std::unique_ptr<BlockBackend> firewall;
+      if (settings.by_command) {
+        CommandOptions command;
+        command.command = settings.command;
+        command.clock = now;
+        firewall = std::make_unique<CommandBackend>(loop_, std::move(command), enforcement_->handlers());
+      } else {
+        firewall = std::make_unique<EnforcerClient>(loop_, settings.socket, enforcement_->handlers());
+      }
+      enforcement_->use(std::move(firewall));
+    }
+    log_(Priority::notice, fmt::format("enforcing: {} blocks stand", enforcement_->status().standing));
+    look_after_blocks();
+  }
+
+  void look_after_blocks() {
+    enforcement_->pass();
+    arm_commit();
+    enforce_timer_.expires_after(kBlockUpkeep);
+    enforce_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) look_after_blocks();
+    });
+  }
+
+  // True: what was done is in the ledger.
+  bool write_now() {
+    const std::uint64_t dropped = ledger_ ? ledger_->health().dropped : 0;
+    commit();
+    if (!ledger_ || !ledger_->drain(kWriteNow)) return false;
+    const LedgerHealth health = ledger_->health();
+    return health.recording && health.dropped == dropped;
   }
 
   // --- exemptions ---
@@ -197,15 +292,21 @@ class Guard {
 
   void exemptions_changed() {
     core_->set_live_exemptions(exempt_->snapshot());
-    if (tell_exempt_) tell_exempt_(core_->exempt_networks());
+    enforcement_->set_live_exemptions(exempt_->snapshot());
   }
 
   // --- sources ---
 
   void begin() {
-    core_ = std::make_unique<GuardCore>(in_force_.config, in_force_.detectors, log_, now());
+    core_ = std::make_unique<GuardCore>(in_force_.config, in_force_.detectors, log_, now(), enforcement_);
+    configure_enforcement();
+    restore_blocks();
+    configure_enforcement();
     begin_exemptions();
+    enforcement_->end_exempt();
     if (ledger_) restore_rules();
+    ::malloc_trim(0);  // what the ledger's rows took
+    begin_enforcing();
     const auto find = [this](const std::string& name) -> std::optional<SavedPlace> {
       const auto found = saved_.find(name);
       if (found == saved_.end()) return std::nullopt;
@@ -356,10 +457,14 @@ class Guard {
   RoomDoors room_doors() {
     RoomDoors doors;
     doors.log = log_;
-    doors.blocks = [this]() -> GuardControl& { return watch_only_; };
-    doors.watch_only = [] { return true; };
+    doors.blocks = [this]() -> GuardControl& { return *commands_; };
+    doors.watch_only = [this] { return !enforcing(); };
     doors.status = [this] { return status(); };
-    doors.exempt = [this] { return in_force_.config->exempt.entries(); };
+    doors.exempt = [this] {
+      std::vector<Exemption> all = in_force_.config->exempt.entries();
+      if (const auto live = exempt_->snapshot()) all.insert(all.end(), live->entries().begin(), live->entries().end());
+      return all;
+    };
     doors.take_over = [this](const GuardSetup& next) { return take_over(next); };
     doors.settle = [this] {
       commit();
@@ -388,6 +493,7 @@ class Guard {
       one.problem = name.problem;
     }
     status.trial = room_.sentence();
+    for (std::string& problem : enforcement_->problems()) status.problems.push_back(std::move(problem));
     if (ledger_) {
       const LedgerHealth health = ledger_->health();
       status.recording = health.recording;
@@ -418,7 +524,7 @@ class Guard {
       if (signal != SIGHUP) return stop();
       notify_.reloading();
       const auto done = room_.reload();
-      notify_.ready(fmt::format("watch-only, {} sources", sources_.size()));
+      notify_.ready(mode_text());
       log_(done ? Priority::notice : Priority::error, done ? *done : done.error().message());
       wait_for_signals();
     });
@@ -450,6 +556,7 @@ class Guard {
 
   void stop() {
     notify_.stopping();
+    enforcement_->stop();
     commit();
     if (ledger_ && !ledger_->drain(kDrain))
       log_(Priority::error, "the ledger did not take all that waited; it is read again at the next start");
@@ -457,6 +564,7 @@ class Guard {
     maker_.reset();
     ledger_.reset();
     room_.close();
+    enforcement_->use(nullptr);
     loop_.stop();
   }
 
@@ -469,6 +577,7 @@ class Guard {
   asio::steady_timer crowded_timer_;
   asio::steady_timer house_timer_;
   asio::steady_timer exempt_timer_;
+  asio::steady_timer enforce_timer_;
   asio::steady_timer watchdog_timer_;
   bool armed_ = false;
   bool crowded_ = false;
@@ -480,13 +589,15 @@ class Guard {
   std::unique_ptr<LedgerThread> ledger_;
   std::unordered_map<std::string, SavedSource> saved_;  // as committed
   std::uint64_t unrecorded_ = 0;
+  std::shared_ptr<Enforcement> enforcement_;
+  bool restored_ = false;                    // the blocks of the ledger are in its book
+  std::optional<EnforceSettings> shutting_;  // by which its firewall was made
   std::unique_ptr<GuardCore> core_;
   const ExemptionFacts facts_ = ExemptionFacts::of_this_machine();
   std::unique_ptr<ExemptionSources> exempt_;
-  std::function<void(const std::vector<IpNetwork>&)> tell_exempt_;  // who enforces: all that is exempt, when it changes
+  std::unique_ptr<GuardCommands> commands_;
   std::unique_ptr<GuardSources> maker_;
   std::vector<Following> sources_;
-  WatchOnly watch_only_;
   ControlRoom room_;
 };
 

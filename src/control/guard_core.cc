@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <ranges>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -16,7 +17,6 @@ namespace tipstaff {
 namespace {
 
 constexpr std::size_t kMostRecent = 65'536;
-constexpr std::size_t kMostStanding = 100'000;
 constexpr std::size_t kMostKeys = 1'000;  // of a verdict
 constexpr std::string_view kRead = "read";
 constexpr std::string_view kUnsure = "may be forged";  // the extra of attempts that count for nothing
@@ -41,12 +41,13 @@ bool says_unknown(const std::vector<std::string>& lines) {
 }
 
 // As much of the attempt that caused a block as the rules need to find it again.
-Attempt cause_of(const VerdictRow& block) {
+// `service` must live on.
+Attempt cause_of(const IpNetwork& network, const std::string& host, std::string_view service, Instant at) {
   Attempt attempt;
-  attempt.address = block.network->address();
-  attempt.host = block.host;
-  attempt.service = block.service;
-  attempt.window_time = block.at;
+  attempt.address = network.address();
+  attempt.host = host;
+  attempt.service = service;
+  attempt.window_time = at;
   return attempt;
 }
 
@@ -58,11 +59,12 @@ std::string words_of(Narrowing narrowed) {
 }
 
 // Where a block that is written down shuts less than its rule says.
-Narrowing narrowing_of(const VerdictRow& block, const Rule& rule) {
-  const IpNetwork& network = *block.network;
+Narrowing narrowing_of(const IpNetwork& network, std::string_view service, const Rule& rule) {
   return {network.is_host() && !rule.network_of(network.address()).is_host(),
-          !block.service.empty() && rule.scope == Rule::Scope::host};
+          !service.empty() && rule.scope == Rule::Scope::host};
 }
+
+Attempt cause_of(const VerdictRow& block) { return cause_of(*block.network, block.host, block.service, block.at); }
 
 }  // namespace
 
@@ -109,13 +111,31 @@ struct GuardCore::Recent {
   Attempt attempt;  // what rules count by, of the rest nothing
 };
 
-struct GuardCore::Standing {
-  VerdictRow row;
-  std::uint32_t rule = 0;
+// A block as a rule said it, as short as 100,000 of them need.
+struct GuardCore::Past {
+  struct Cause {
+    std::uint32_t source = 0, index = 0;
+    std::uint64_t generation = 0, offset = 0;
+    auto operator<=>(const Cause&) const = default;
+  };
+  Cause cause;
+  IpNetwork network;
+  Instant at{}, until{};  // the same: it is taken back
+  std::uint32_t rule = 0, service = 0, host = 0;
+  std::uint64_t id = 0;  // of its row
+  [[nodiscard]] auto block() const { return std::tuple(rule, network, service, host, at); }
+};
+
+// What was done by hand.
+struct GuardCore::PastChange {
+  std::uint64_t id = 0;
+  bool exempts = false;              // else it unblocks
+  std::optional<IpNetwork> network;  // none: all
+  Instant at{}, until{};
 };
 
 GuardCore::GuardCore(std::shared_ptr<const Config> config, std::shared_ptr<const DetectorSet> detectors, LogSink log,
-                     Instant now)
+                     Instant now, std::shared_ptr<Enforcement> enforcement)
     : config_(std::move(config)),
       detectors_(std::move(detectors)),
       log_(std::move(log)),
@@ -123,8 +143,12 @@ GuardCore::GuardCore(std::shared_ptr<const Config> config, std::shared_ptr<const
       engine_(config_),
       readers_(std::make_shared<LineReaders>(*detectors_, RecognizerOptions{"", settings_in_force(*config_)})),
       now_(now),
+      enforcement_(std::move(enforcement)),
       total_failed_(config_->rules.size()),
-      total_verdicts_(config_->rules.size()) {}
+      total_verdicts_(config_->rules.size()) {
+  if (!enforcement_)
+    enforcement_ = std::make_shared<Enforcement>(EnforcementSinks{log_, {}, {}, [this] { return now_; }});
+}
 
 GuardCore::~GuardCore() = default;
 
@@ -181,7 +205,7 @@ void GuardCore::take(std::size_t source, const Record& record) {
 void GuardCore::pass(Instant now) {
   now_ = now;
   for (const auto& source : sources_) source->pipeline->pass(now);
-  std::erase_if(standing_, [now](const Standing& one) { return one.row.until && *one.row.until <= now; });
+  enforcement_->pass();
   // What no window reaches any more, unless old lines are being read, whose windows lie in the past.
   const bool catching_up = std::ranges::any_of(sources_, [now](const auto& source) {
     return source->pipeline->times().catching_up && source->last && now - *source->last < std::chrono::minutes(1);
@@ -239,6 +263,8 @@ void GuardCore::write_row(SourceState& source, Change change, const Attempt& att
 void GuardCore::judge(const SourceState& source, const Attempt& attempt, OpenAttempt& open) {
   if (open.judged || open.unsure) return;
   open.judged = true;
+  enforcement_->note_attempt(attempt);
+  if (attempt.address && enforcement_->book().is_exempt(*attempt.address)) return;
   const Place place = unpack(attempt.line);
   const AttemptKey key{source.name, place.generation, place.offset, 0};
   count(attempt, key);
@@ -301,26 +327,17 @@ void GuardCore::record(const Verdict& verdict, const AttemptKey& cause) {
   VerdictRow row;
   row.cause = cause;
   row.kind = verdict.kind == Verdict::Kind::block ? VerdictKind::block : VerdictKind::alert;
-  row.watch_only = true;
+  row.watch_only = !enforcement_->enforcing();
   row.rule = verdict.name();
   if (verdict.has_network) row.network = verdict.network;
   if (verdict.has_account) row.account = verdict.account;
   row.service = verdict.service;
   row.host = verdict.host;
   row.at = verdict.at;
-  if (verdict.kind == Verdict::Kind::block) row.until = verdict.until;
   row.attempts = counted_for(verdict);
   if (verdict.kind == Verdict::Kind::block) {
-    const bool over = verdict.until <= now_;
-    if (!over)
-      log_(Priority::notice,
-           fmt::format("would block {}{} until {}: rule \"{}\", {} tries{}", verdict.network.to_string(),
-                       verdict.service.empty() ? "" : fmt::format(" for {}", printable(verdict.service)),
-                       to_rfc3339(verdict.until), verdict.rule->name, verdict.counted, words_of(verdict.narrowed)));
-    if (!over) {
-      if (standing_.size() >= kMostStanding) standing_.pop_front();
-      standing_.push_back({row, number});
-    }
+    row.until = verdict.until;
+    set_block(row, verdict);
   } else if (verdict.at + std::chrono::hours(1) > now_) {
     log_(
         Priority::warning,
@@ -331,30 +348,60 @@ void GuardCore::record(const Verdict& verdict, const AttemptKey& cause) {
   batch_.verdicts.push_back(std::move(row));
 }
 
+// A block that is over when it is found is written down, not enforced.
+void GuardCore::set_block(VerdictRow& row, const Verdict& verdict) {
+  if (*row.until <= now_) {
+    row.watch_only = true;
+    return;
+  }
+  row.watch_only = !enforcement_->shuts(row.service);
+  enforcement_->add({.network = *row.network,
+                     .service = row.service,
+                     .host = row.host,
+                     .rule = row.rule,
+                     .at = row.at,
+                     .until = *row.until,
+                     .enforced = !row.watch_only,
+                     .cause = row.cause,
+                     .attempts = row.attempts});
+  log_(Priority::notice,
+       fmt::format("{} {}{} until {}: rule \"{}\", {} tries{}", row.watch_only ? "would block" : "block",
+                   row.network->to_string(), row.service.empty() ? "" : fmt::format(" for {}", printable(row.service)),
+                   to_rfc3339(*row.until), row.rule, verdict.counted, words_of(verdict.narrowed)));
+}
+
 // An attempt that never was can have shut nobody out: the blocks that rest on it end, and what else they rest on counts
 // again.
 void GuardCore::take_back(const AttemptKey& key, Instant at) {
-  const auto counted_here = [&key](const Standing& one) {
-    return std::ranges::find(one.row.attempts, key) != one.row.attempts.end();
-  };
-  for (const Standing& one : standing_) {
-    if (!counted_here(one)) continue;
-    const Rule& rule = config_->rules[one.rule];
-    engine_.lift(rule, cause_of(one.row));
-    for (const Recent& recent : recent_) {
-      if (narrowing_of(one.row, rule).to_service) break;  // not by this rule's counter
-      if (recent.rule == one.rule && std::ranges::find(one.row.attempts, recent.key) != one.row.attempts.end())
-        engine_.count_again(rule, recent.attempt);
-    }
-    VerdictRow end = one.row;
+  for (const std::uint64_t id : enforcement_->book().resting_on(key)) {
+    const std::vector<AttemptKey> attempts = enforcement_->book().attempts_of(id);
+    const auto was = enforcement_->end(id);
+    if (!was) continue;
+    const auto rule = std::ranges::find(config_->rules, was->rule, &Rule::name);
+    VerdictRow end;
     end.cause = key;
     end.cause.index = 1;  // the attempt itself may be the cause of the block
-    end.until = end.at;
-    log_(Priority::notice, fmt::format("would end the block of {}: a try that it rests on was none (rule \"{}\")",
-                                       end.network->to_string(), rule.name));
+    end.watch_only = !was->enforced;
+    end.rule = was->rule;
+    end.network = was->network;
+    end.service = was->service;
+    end.host = was->host;
+    end.at = was->at;
+    end.until = was->at;
+    end.attempts = attempts;
+    log_(Priority::notice, fmt::format("{} the block of {}: a try that it rests on was none (rule \"{}\")",
+                                       was->enforced ? "ended" : "would end", end.network->to_string(), was->rule));
+    if (rule != config_->rules.end()) {
+      engine_.lift(*rule, cause_of(end));
+      const auto number = static_cast<std::uint32_t>(rule - config_->rules.begin());
+      const bool narrowed = narrowing_of(was->network, was->service, *rule).to_service;  // not by this rule's counter
+      for (const Recent& recent : recent_) {
+        if (!narrowed && recent.rule == number && std::ranges::find(attempts, recent.key) != attempts.end())
+          engine_.count_again(*rule, recent.attempt);
+      }
+    }
     batch_.verdicts.push_back(std::move(end));
   }
-  std::erase_if(standing_, counted_here);
   std::erase_if(recent_, [&](const Recent& recent) {
     if (recent.key != key || recent.attempt.window_time != at) return false;
     engine_.take_back(config_->rules[recent.rule], recent.attempt);
@@ -363,55 +410,126 @@ void GuardCore::take_back(const AttemptKey& key, Instant at) {
   });
 }
 
+void GuardCore::lift(const StandingBlock& block) {
+  const auto rule = std::ranges::find(config_->rules, block.rule, &Rule::name);
+  if (rule == config_->rules.end() || rule->action != Rule::Action::block) return;
+  engine_.lift(*rule, cause_of(block.network, block.host, block.service, block.at));
+}
+
 std::chrono::seconds GuardCore::memory() const {
   std::chrono::seconds longest{0};
   for (const Rule& rule : config_->rules) longest = std::max(longest, rule.trigger_window);
   return longest;
 }
 
-void GuardCore::restore(const std::vector<StoredAttempt>& attempts, const std::vector<StoredVerdict>& verdicts,
-                        Instant now) {
-  // the blocks by their cause, without those that were taken back
-  using Block = std::tuple<std::string, IpNetwork, std::string, std::string, Instant>;
-  const auto block_of = [](const VerdictRow& row) {
-    return Block(row.rule, *row.network, row.service, row.host, row.at);
+void GuardCore::restore_verdict(const StoredVerdict& row) {
+  if (row.kind == VerdictKind::unblock || row.kind == VerdictKind::exempt) {
+    past_changes_.push_back({row.id, row.kind == VerdictKind::exempt, row.network, row.at, row.until.value_or(row.at)});
+    return;
+  }
+  const auto rule = std::ranges::find(config_->rules, row.rule, &Rule::name);
+  if (row.kind != VerdictKind::block || !row.network || !row.until || rule == config_->rules.end() ||
+      rule->action != Rule::Action::block || rule->count_by == Rule::CountBy::account)
+    return;
+  Past& past = past_.emplace_back();
+  past.cause = {past_texts_.take(row.cause.source), row.cause.index, row.cause.generation, row.cause.offset};
+  past.network = *row.network;
+  past.at = row.at;
+  past.until = *row.until;
+  past.rule = static_cast<std::uint32_t>(rule - config_->rules.begin());
+  past.service = past_texts_.take(row.service);
+  past.host = past_texts_.take(row.host);
+  past.id = row.id;
+}
+
+// When a block was ended by hand; none: it was not.
+std::optional<Instant> GuardCore::ended_by_hand(const Past& past) const {
+  const auto within = [](const IpNetwork& inner, const IpNetwork& outer) {
+    return outer.contains(inner.address()) && outer.bits() <= inner.bits();
   };
-  std::set<Block> ended;
-  for (const StoredVerdict& row : verdicts) {
-    if (row.kind == VerdictKind::block && row.network && row.until <= row.at) ended.insert(block_of(row));
+  for (const PastChange& change : past_changes_) {
+    if (change.id < past.id || change.at >= past.until || (change.exempts && change.until <= change.at)) continue;
+    if (!change.network || within(past.network, *change.network) ||
+        (!change.exempts && within(*change.network, past.network)))
+      return change.at;
   }
-  std::multimap<AttemptKey, std::pair<const VerdictRow*, std::uint32_t>> blocks;
-  for (const StoredVerdict& row : verdicts) {
-    const auto rule = std::ranges::find(config_->rules, row.rule, &Rule::name);
-    if (row.kind != VerdictKind::block || !row.network || !row.until || rule == config_->rules.end() ||
-        rule->action != Rule::Action::block || rule->count_by == Rule::CountBy::account ||
-        ended.contains(block_of(row)))
-      continue;
-    blocks.emplace(row.cause, std::pair(&row, static_cast<std::uint32_t>(rule - config_->rules.begin())));
+  return std::nullopt;
+}
+
+// Whether the address was exempt for a time then.
+bool GuardCore::was_exempt(IpAddress address, Instant time) const {
+  std::vector<IpNetwork> seen;  // the newest change of a network counts
+  for (const PastChange& change : past_changes_ | std::views::reverse) {
+    if (!change.exempts || !change.network || !change.network->contains(address) || change.at > time) continue;
+    if (std::ranges::find(seen, *change.network) != seen.end()) continue;
+    if (change.until > time) return true;
+    seen.push_back(*change.network);
   }
-  std::vector<std::pair<Instant, AttemptKey>> before;  // caused by attempts older than those given
-  {
-    std::set<AttemptKey> given;
-    for (const StoredAttempt& row : attempts) given.insert(row.key);
-    for (const auto& [cause, block] : blocks) {
-      if (!given.contains(cause)) before.emplace_back(block.first->at, cause);
+  return false;
+}
+
+// What was taken back never stood; what was ended by hand stood until then.
+void GuardCore::drop_ended(Instant now) {
+  std::ranges::sort(past_changes_, {}, &PastChange::id);
+  std::set<decltype(std::declval<Past>().block())> ended;
+  for (const Past& past : past_) {
+    if (past.until <= past.at) ended.insert(past.block());
+  }
+  std::erase_if(past_, [&](Past& past) {
+    if (past.until <= past.at || ended.contains(past.block())) return true;
+    if (past.until <= now - memory()) return false;  // no attempt that counts can have been behind it
+    if (const auto end = ended_by_hand(past)) {
+      past.until = *end;
+      return past.until <= past.at;
     }
-  }
-  const auto stand = [&](const AttemptKey& cause) {
-    const auto [begin, end] = blocks.equal_range(cause);
-    for (auto block = begin; block != end; ++block) {
-      const auto& [row, rule] = block->second;
-      engine_.restore(config_->rules[rule], cause_of(*row), *row->until, narrowing_of(*row, config_->rules[rule]));
-      if (*row->until > now) standing_.push_back({*row, rule});
-    }
-    blocks.erase(begin, end);
+    if (past.until <= now) return false;
+    VerdictRow row;
+    row.rule = config_->rules[past.rule].name;
+    row.network = past.network;
+    row.service = past_texts_.of(past.service);
+    row.host = past_texts_.of(past.host);
+    row.at = past.at;
+    return !enforcement_->book().find(row);
+  });
+}
+
+void GuardCore::restore(const std::vector<StoredAttempt>& attempts, Instant now) {
+  now_ = now;
+  drop_ended(now);
+  std::ranges::stable_sort(past_, {}, &Past::cause);
+  std::vector<bool> stands(past_.size());
+  const auto stand = [&](std::size_t i) {
+    const Past& past = past_[i];
+    if (stands[i]) return;
+    stands[i] = true;
+    engine_.restore(config_->rules[past.rule],
+                    cause_of(past.network, past_texts_.of(past.host), past_texts_.of(past.service), past.at),
+                    past.until, narrowing_of(past.network, past_texts_.of(past.service), config_->rules[past.rule]));
   };
-  std::ranges::sort(before);
-  for (const auto& [at, cause] : before) stand(cause);
+  const auto caused_by = [&](const AttemptKey& key) {
+    const auto source = past_texts_.find(key.source);
+    const Past::Cause cause{source.value_or(UINT32_MAX), key.index, key.generation, key.offset};
+    const auto found = std::ranges::equal_range(past_, cause, {}, &Past::cause);
+    return std::pair(static_cast<std::size_t>(found.begin() - past_.begin()),
+                     static_cast<std::size_t>(found.end() - past_.begin()));
+  };
+  {  // first those caused by attempts older than the ones given
+    std::vector<bool> given(past_.size());
+    for (const StoredAttempt& row : attempts) {
+      for (auto [i, end] = caused_by(row.key); i < end; ++i) given[i] = true;
+    }
+    std::vector<std::size_t> before;
+    for (std::size_t i = 0; i < past_.size(); ++i) {
+      if (!given[i]) before.push_back(i);
+    }
+    std::ranges::stable_sort(before, {}, [this](std::size_t i) { return past_[i].at; });
+    for (const std::size_t i : before) stand(i);
+  }
 
   Attempt attempt;
   for (const StoredAttempt& row : attempts) {
     if (row.withdrawn || row.extra == kUnsure) continue;
+    if (row.address && was_exempt(*row.address, row.window_time)) continue;
     attempt.outcome = from_row(row.outcome);
     attempt.address = row.address;
     attempt.port = row.port;
@@ -431,9 +549,25 @@ void GuardCore::restore(const std::vector<StoredAttempt>& attempts, const std::v
     for (const Verdict& verdict : verdicts_) {  // what was not said then does not hold now
       if (verdict.kind == Verdict::Kind::block) engine_.lift(*verdict.rule, attempt);
     }
-    stand(row.key);
+    for (auto [i, end] = caused_by(row.key); i < end; ++i) stand(i);
   }
   std::ranges::fill(total_failed_, 0);
+  past_ = {};
+  past_changes_ = {};
+  past_texts_ = {};
+}
+
+void GuardCore::restore(const std::vector<StoredAttempt>& attempts, const std::vector<StoredVerdict>& verdicts,
+                        Instant now) {
+  now_ = now;
+  std::vector<const StoredVerdict*> rows;
+  for (const StoredVerdict& row : verdicts) rows.push_back(&row);
+  std::ranges::stable_sort(rows, {}, [](const StoredVerdict* row) { return row->id; });
+  for (const StoredVerdict* row : rows) {
+    enforcement_->restore(*row, now);
+    restore_verdict(*row);
+  }
+  restore(attempts, now);
 }
 
 GuardStatus GuardCore::status(Instant now) const {
@@ -471,14 +605,35 @@ GuardStatus GuardCore::status(Instant now) const {
       if (recent.rule == i && recent.attempt.window_time > now - rule.trigger_window)
         one.currently_failed += recent.attempt.count;
     }
-    for (auto block = standing_.rbegin(); block != standing_.rend(); ++block) {
-      if (block->rule != i || *block->row.until <= now) continue;
-      if (++one.currently_blocked > kMostBlocksListed) continue;
-      const VerdictRow& row = block->row;
-      one.blocked.push_back({row.network->to_string(), row.service, row.host, row.at, *row.until});
+  }
+  list_blocks(status, now);
+  status.enforcement = enforcement_->status();
+  status.watch_only = !status.enforcement.enforcing;
+  return status;
+}
+
+void GuardCore::list_blocks(GuardStatus& status, Instant now) const {
+  const BlockBook& book = enforcement_->book();
+  std::map<std::string_view, std::size_t> rules;
+  for (std::size_t i = 0; i < config_->rules.size(); ++i) rules.emplace(config_->rules[i].name, i);
+  std::vector<std::vector<const BlockBook::Block*>> blocks(status.rules.size());
+  book.each([&](const BlockBook::Block& block) {
+    if (block.until <= now || block.rule == 0) return;
+    if (const auto rule = rules.find(book.text(block.rule)); rule != rules.end())
+      blocks[rule->second].push_back(&block);
+  });
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    RuleStatus& one = status.rules[i];
+    one.currently_blocked = blocks[i].size();
+    const std::size_t listed = std::min(blocks[i].size(), kMostBlocksListed);
+    std::ranges::partial_sort(blocks[i], blocks[i].begin() + static_cast<std::ptrdiff_t>(listed), std::greater(),
+                              &BlockBook::Block::id);
+    for (std::size_t j = 0; j < listed; ++j) {
+      const BlockBook::Block& block = *blocks[i][j];
+      one.blocked.push_back(
+          {block.network.to_string(), book.text(block.service), book.text(block.host), block.at, block.until});
     }
   }
-  return status;
 }
 
 Batch GuardCore::cut_batch(Instant now, const Checkpoint& checkpoint) {

@@ -3,30 +3,31 @@
 // no socket and no clock but the times it is given, so tests drive it by hand.
 //
 // An attempt is judged once: as soon as it has an address, or, since without one it can shut nobody out, when no line can
-// change it any more. A verdict is written down as "would block"; nothing is shut here.
+// change it any more. A verdict's block goes to the enforcement at once and is written down; where nothing is enforced,
+// that is as "would block".
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "control/enforcement.h"
 #include "control/guard_pipeline.h"
 #include "control/guard_status.h"
+#include "control/log_sink.h"
 #include "decide/engine.h"
 #include "detect/detector.h"
 #include "ledger/rows.h"
 #include "sources/source.h"
 
 namespace tipstaff {
-
-/// Priorities as syslog and systemd number them.
-enum class Priority : std::uint8_t { error = 3, warning = 4, notice = 5, info = 6 };
-using LogSink = std::function<void(Priority, const std::string&)>;
 
 /// What of a saved position is the guard's own: up to where lines were read. The rest is the source's.
 struct SavedSource {
@@ -43,8 +44,9 @@ class GuardCore {
   /// `checkpoint` of source number n at a place.
   using Checkpoint = std::function<std::string(std::size_t source, Place place)>;
 
+  /// The enforcement holds the blocks that stand and may outlive this; without one, they are kept here and only watched.
   GuardCore(std::shared_ptr<const Config> config, std::shared_ptr<const DetectorSet> detectors, LogSink log,
-            Instant now);
+            Instant now, std::shared_ptr<Enforcement> enforcement = nullptr);
   ~GuardCore();
   GuardCore(const GuardCore&) = delete;
   GuardCore& operator=(const GuardCore&) = delete;
@@ -52,8 +54,12 @@ class GuardCore {
   /// Gives the source's number, from 0. `read`: what was read before a restart.
   std::size_t add_source(const std::string& name, const TimeZone& zone, bool trust_network, ReadMark read, Instant now);
 
-  /// Brings the rules to what they knew: attempts and verdicts of the ledger, in the order in which they were recorded.
-  /// To be called before the first record.
+  /// Brings the rules to what they knew: first all that they said, in any order, then the attempts of the ledger, in the
+  /// order in which they were recorded. To be called before the first record, when the blocks that stand are in the
+  /// enforcement's book: what is not there does not stand.
+  void restore_verdict(const StoredVerdict& row);
+  void restore(const std::vector<StoredAttempt>& attempts, Instant now);
+  /// The same with the book.
   void restore(const std::vector<StoredAttempt>& attempts, const std::vector<StoredVerdict>& verdicts, Instant now);
   /// How far back restore() wants attempts, counted from the last recorded: the longest window of a rule.
   [[nodiscard]] std::chrono::seconds memory() const;
@@ -69,10 +75,16 @@ class GuardCore {
   /// Once a second or so: closes what was silent for long.
   void pass(Instant now);
 
+  /// What others did, to be written with the next batch.
+  void add_row(VerdictRow row) { batch_.verdicts.push_back(std::move(row)); }
+  void add_event(EventRow event) { batch_.events.push_back(std::move(event)); }
+  /// The block of a rule was ended by hand: its address counts again, from nothing.
+  void lift(const StandingBlock& block);
+
   /// Rows that wait to be written.
   [[nodiscard]] std::size_t waiting() const { return batch_.attempts.size() + batch_.verdicts.size(); }
   /// Whether anything is to be written, be it a place alone.
-  [[nodiscard]] bool has_news() const { return moved_ || waiting() > 0; }
+  [[nodiscard]] bool has_news() const { return moved_ || waiting() > 0 || !batch_.events.empty(); }
   /// What is to be written in one transaction: all changes since the last call and how far the sources are read.
   [[nodiscard]] Batch cut_batch(Instant now, const Checkpoint& checkpoint);
 
@@ -82,12 +94,18 @@ class GuardCore {
  private:
   struct SourceState;
   struct Recent;
-  struct Standing;
+  struct Past;
+  struct PastChange;
   void changed(SourceState& source, Change change, const Attempt& attempt, OpenAttempt& open, bool known);
   void write_row(SourceState& source, Change change, const Attempt& attempt, OpenAttempt& open);
   void judge(const SourceState& source, const Attempt& attempt, OpenAttempt& open);
   void count(const Attempt& attempt, const AttemptKey& key);
   void record(const Verdict& verdict, const AttemptKey& cause);
+  void set_block(VerdictRow& row, const Verdict& verdict);
+  void drop_ended(Instant now);
+  [[nodiscard]] std::optional<Instant> ended_by_hand(const Past& past) const;
+  [[nodiscard]] bool was_exempt(IpAddress address, Instant time) const;
+  void list_blocks(GuardStatus& status, Instant now) const;
   std::string_view name(const std::string& text) { return *names_.insert(text).first; }
   [[nodiscard]] std::vector<AttemptKey> counted_for(const Verdict& verdict) const;
   void take_back(const AttemptKey& key, Instant at);
@@ -104,9 +122,12 @@ class GuardCore {
   std::uint64_t batch_number_ = 1;
   bool moved_ = false;  // a source has been read further
   Instant now_{};
-  std::set<std::string> names_;    // services and the like of restored attempts
-  std::deque<Recent> recent_;      // attempts that rules have counted, as they were judged
-  std::deque<Standing> standing_;  // blocks that are not over
+  std::set<std::string> names_;  // services and the like of restored attempts
+  std::deque<Recent> recent_;    // attempts that rules have counted, as they were judged
+  std::shared_ptr<Enforcement> enforcement_;
+  std::vector<Past> past_;  // blocks of the ledger, until restore() has done with them
+  std::vector<PastChange> past_changes_;
+  TextPool past_texts_;
   std::vector<std::uint64_t> total_failed_;
   std::vector<std::uint64_t> total_verdicts_;
   std::uint64_t failures_ = 0, successes_ = 0, probes_ = 0;

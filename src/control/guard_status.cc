@@ -59,7 +59,7 @@ json::object to_object(const RuleStatus& rule) {
     row["service"] = utf8(block.service);
     row["host"] = utf8(block.host);
     row["at"] = when(block.at);
-    row["until"] = when(block.until);
+    row["until"] = block.until == Instant::max() ? json::value(nullptr) : when(block.until);
     blocked.push_back(std::move(row));
   }
   one["blocked"] = std::move(blocked);
@@ -81,6 +81,22 @@ json::object to_object(const ExemptStatus& exempt) {
     names.push_back(std::move(row));
   }
   one["names"] = std::move(names);
+  return one;
+}
+
+json::object to_object(const EnforcementStatus& enforcement) {
+  json::object one;
+  one["enforcing"] = enforcement.enforcing;
+  one["backend"] = utf8(enforcement.backend);
+  one["connected"] = enforcement.connected;
+  one["problem"] = utf8(enforcement.problem);
+  one["standing"] = enforcement.standing;
+  one["by_hand"] = enforcement.by_hand;
+  one["in_force"] = enforcement.in_force;
+  one["exempt"] = enforcement.exempt;
+  one["not_effective"] = enforcement.not_effective;
+  one["dropped"] = enforcement.dropped;
+  one["exemptions"] = enforcement.exemptions;
   return one;
 }
 
@@ -126,6 +142,18 @@ GuardStatus read(const json::object& object) {
   status.watch_only = reader.flag("watch_only");
   status.now = reader.when("now").value_or(Instant{});
   status.since = reader.when("since");
+  const Reader enforcement(object.at("enforcement").as_object());
+  status.enforcement.enforcing = enforcement.flag("enforcing");
+  status.enforcement.backend = enforcement.text("backend");
+  status.enforcement.connected = enforcement.flag("connected");
+  status.enforcement.problem = enforcement.text("problem");
+  status.enforcement.standing = enforcement.count("standing");
+  status.enforcement.by_hand = enforcement.count("by_hand");
+  status.enforcement.in_force = enforcement.count("in_force");
+  status.enforcement.exempt = enforcement.count("exempt");
+  status.enforcement.not_effective = enforcement.count("not_effective");
+  status.enforcement.dropped = enforcement.count("dropped");
+  status.enforcement.exemptions = enforcement.count("exemptions");
   const Reader ledger(object.at("ledger").as_object());
   status.ledger = ledger.text("folder");
   status.recording = ledger.flag("recording");
@@ -175,7 +203,7 @@ GuardStatus read(const json::object& object) {
     for (const json::value& row : one.list("blocked")) {
       const Reader block(row.as_object());
       rule.blocked.push_back({block.text("network"), block.text("service"), block.text("host"),
-                              block.when("at").value_or(Instant{}), block.when("until").value_or(Instant{})});
+                              block.when("at").value_or(Instant{}), block.when("until").value_or(Instant::max())});
     }
   }
   return status;
@@ -278,6 +306,7 @@ std::string to_json(const GuardStatus& status) {
   json::object object;
   object["running"] = status.running;
   object["watch_only"] = status.watch_only;
+  object["enforcement"] = to_object(status.enforcement);
   object["now"] = when(status.now);
   object["since"] = when(status.since);
   json::object ledger;
@@ -342,6 +371,28 @@ Result<std::string> to_tree(const GuardStatus& status, const std::string& rule) 
                        {fmt::format("Probes:    {}", status.probes)}};
   nodes.push_back(std::move(attempts));
   if (status.running) nodes.push_back(to_node(status.exempt));
+  if (const EnforcementStatus& enforcement = status.enforcement; status.running) {
+    Node blocks{enforcement.enforcing ? fmt::format("Blocks: enforcing by {}", printable(enforcement.backend))
+                                      : std::string("Blocks: watch-only, nothing is shut (enforce with --enforce)")};
+    if (enforcement.enforcing && !enforcement.connected)
+      blocks.children.push_back(
+          {"NOT IN FORCE: " + printable(enforcement.problem.empty() ? "not connected yet" : enforcement.problem)});
+    blocks.children.push_back(
+        {fmt::format("Standing:  {}{}", enforcement.standing,
+                     enforcement.by_hand > 0 ? fmt::format(", {} of them by hand", enforcement.by_hand) : "")});
+    if (enforcement.enforcing) {
+      blocks.children.push_back({fmt::format("In force:  {}", enforcement.in_force)});
+      blocks.children.push_back({fmt::format("Dropped:   {} packets", enforcement.dropped)});
+    }
+    if (enforcement.exempt > 0)
+      blocks.children.push_back(
+          {fmt::format("Observed:  {} (exempt by the enforcer's own allowlist)", enforcement.exempt)});
+    if (enforcement.exemptions > 0)
+      blocks.children.push_back({fmt::format("Exempt for a time: {}", enforcement.exemptions)});
+    if (enforcement.not_effective > 0)
+      blocks.children.push_back({fmt::format("NOT EFFECTIVE: {}", enforcement.not_effective)});
+    nodes.push_back(std::move(blocks));
+  }
   Node ledger{fmt::format("Ledger: {}", printable(status.ledger))};
   if (!status.recording) ledger.children.push_back({"NOT RECORDING: " + printable(status.problem)});
   if (status.running) ledger.children.push_back({fmt::format("Rows written: {}", status.recorded)});

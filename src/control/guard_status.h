@@ -62,9 +62,24 @@ struct ExemptStatus {
   std::vector<Name> names;
 };
 
+/// What becomes of blocks.
+struct EnforcementStatus {
+  bool enforcing = false;
+  std::string backend;     ///< what shuts: "enforcer", "command /usr/local/bin/block"; empty: nothing does
+  bool connected = false;  ///< it is there
+  std::string problem;     ///< why it is not
+  std::uint64_t standing = 0, by_hand = 0;
+  std::uint64_t in_force = 0;       ///< of those standing: the firewall has said so
+  std::uint64_t exempt = 0;         ///< observed only, since the enforcer exempts them
+  std::uint64_t not_effective = 0;  ///< attempts came through, since the guard began
+  std::uint64_t dropped = 0;        ///< packets, by the blocks that stand
+  std::uint64_t exemptions = 0;     ///< for a time
+};
+
 struct GuardStatus {
   bool running = true;  ///< false: read from the ledger
   bool watch_only = true;
+  EnforcementStatus enforcement;
   Instant now{};
   std::optional<Instant> since;  ///< start of the guard; totals count from here
   std::string ledger;            ///< its folder

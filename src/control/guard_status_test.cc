@@ -17,6 +17,7 @@ GuardStatus sample() {
   status.ledger = "/var/lib/tipstaff";
   status.recorded = 12;
   status.failures = 10;
+  status.enforcement.standing = 1;
   status.successes = 1;
   status.problems = {"/etc/tipstaff/tipstaff.toml:3: a mistake"};
   SourceStatus source;
@@ -89,6 +90,8 @@ TEST(GuardStatus, TheTree) {
 |  `- Probes:    0
 |- Exempt: 0 networks
 |  `- Tries of exempt addresses: 0
+|- Blocks: watch-only, nothing is shut (enforce with --enforce)
+|  `- Standing:  1
 |- Ledger: /var/lib/tipstaff
 |  `- Rows written: 12
 `- Rules
@@ -107,6 +110,41 @@ TEST(GuardStatus, TheTree) {
       `- Actions
          `- Total alerts: 0
 )");
+}
+
+TEST(GuardStatus, TheTreeOfAGuardThatEnforces) {
+  GuardStatus status = sample();
+  status.watch_only = false;
+  status.enforcement = {.enforcing = true,
+                        .backend = "enforcer",
+                        .connected = false,
+                        .problem = "the enforcer is not there",
+                        .standing = 3,
+                        .by_hand = 2,
+                        .in_force = 1,
+                        .exempt = 1,
+                        .not_effective = 1,
+                        .dropped = 12,
+                        .exemptions = 4};
+  status.rules[0].blocked[0].until = Instant::max();
+  const auto back = parse_status(to_json(status));
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(to_json(*back), to_json(status));
+  EXPECT_EQ(back->rules[0].blocked[0].until, Instant::max());
+  const auto tree = to_tree(*back, "");
+  ASSERT_TRUE(tree.has_value());
+  EXPECT_NE(tree->find(R"(|- Blocks: enforcing by enforcer
+|  |- NOT IN FORCE: the enforcer is not there
+|  |- Standing:  3, 2 of them by hand
+|  |- In force:  1
+|  |- Dropped:   12 packets
+|  |- Observed:  1 (exempt by the enforcer's own allowlist)
+|  |- Exempt for a time: 4
+|  `- NOT EFFECTIVE: 1
+)"),
+            std::string::npos)
+      << *tree;
+  EXPECT_NE(tree->find("`- Blocked IP list: 192.0.2.1"), std::string::npos) << *tree;
 }
 
 TEST(GuardStatus, OneRule) {

@@ -85,6 +85,7 @@ struct MemoryLedger {
   std::vector<AttemptKey> order;                 // as they were made
   std::map<std::pair<AttemptKey, std::string>, StoredVerdict> verdicts;
   std::map<std::string, PositionRow> positions;
+  std::uint64_t last_id = 0;
   std::size_t known = 0;  // rows that were there already
 
   void write(const Batch& batch) {
@@ -101,6 +102,7 @@ struct MemoryLedger {
       const auto [at, is_new] = verdicts.try_emplace({row.cause, row.rule});
       if (!is_new) ++known;
       if (is_new) static_cast<VerdictRow&>(at->second) = row;
+      if (is_new) at->second.id = ++last_id;
     }
     for (const PositionRow& row : batch.positions) positions[row.source] = row;
   }

@@ -145,6 +145,7 @@ class Loader {
     }
     if (const TomlValue* table = top.table("enforce")) {
       SectionReader reader(*table, "enforce", name, errors_);
+      read_enforce_settings(reader, guard_.enforce);
       if (const TomlValue* ports = reader.table("ports")) read_ports(*ports, name);
     }
   }

@@ -109,6 +109,12 @@ constexpr std::array kKeys = {
           "How many times `occurrences` an existing account may fail where other accounts log in; see below."),
     duration("protect", "known_account", "", 1, "30d", "How long after a success an account counts as existing."),
 
+    other("enforce", "enabled", KeyType::flag, "false", "Shut out whom the rules block; `false` only watches."),
+    KeyDefinition{"enforce", "backend", "", KeyType::choice, "enforcer|command", 0, 0, "enforcer",
+                  "What shuts: `tipstaff-enforcer`, or a program of your own."},
+    other("enforce", "command", KeyType::texts, "none",
+          "The program and its arguments; it gets the changes as JSON on standard input (docs/formats/enforce.md)."),
+    text("enforce", "socket", "/run/tipstaff-enforcer/enforcer.sock", "Unix socket of `tipstaff-enforcer`."),
     other("enforce", "ports", KeyType::table, "those of the detectors",
           "Ports of a service, as `[enforce.ports]` with `sshd = [\"2222/tcp\"]`: what a block of that service shuts."),
 

@@ -66,6 +66,15 @@ std::vector<IpNetwork> networks(SectionReader& reader) {
   return all;
 }
 
+void read_socket(SectionReader& reader, std::string& socket) {
+  socket = path(reader, "socket").value_or(socket);
+  constexpr std::size_t kMostPath = 107;  // sun_path (unix(7))
+  if (socket.size() > kMostPath) {
+    reader.report("socket",
+                  fmt::format("the path is {} bytes long; a Unix socket's may be {}", socket.size(), kMostPath));
+  }
+}
+
 // "0" keeps for ever.
 void read_keeping(SectionReader& reader, std::string_view name, std::optional<std::chrono::days>& keep) {
   const auto length = reader.duration(name);
@@ -111,15 +120,26 @@ void read_guard_settings(SectionReader& top, const std::string& file, std::vecto
   }
   if (const TomlValue* table = top.table("control")) {
     SectionReader reader(*table, "control", file, errors);
-    settings.socket = path(reader, "socket").value_or(settings.socket);
-    constexpr std::size_t kMostPath = 107;  // sun_path (unix(7))
-    if (settings.socket.size() > kMostPath)
-      reader.report("socket", fmt::format("the path is {} bytes long; a Unix socket's may be {}",
-                                          settings.socket.size(), kMostPath));
+    read_socket(reader, settings.socket);
     settings.view_group = reader.text("view_group").value_or(settings.view_group);
     settings.support_group = reader.text("support_group").value_or(settings.support_group);
     settings.admin_group = reader.text("admin_group").value_or(settings.admin_group);
   }
+}
+
+void read_enforce_settings(SectionReader& reader, EnforceSettings& settings) {
+  settings.enabled = reader.flag("enabled").value_or(settings.enabled);
+  if (const auto backend = reader.choice("backend")) settings.by_command = *backend == "command";
+  if (auto command = reader.texts("command")) {
+    if (command->empty() || !command->front().starts_with('/')) {
+      reader.report("command", "name the program by its absolute path: command = [\"/usr/local/sbin/block\", \"arg\"]");
+    } else {
+      settings.command = std::move(*command);
+    }
+  }
+  read_socket(reader, settings.socket);
+  if (settings.by_command && settings.command.empty())
+    reader.report("backend", "backend = \"command\" needs a program: command = [\"/usr/local/sbin/block\"]");
 }
 
 }  // namespace tipstaff

@@ -21,6 +21,15 @@ struct FileSetting {
   std::string where;        ///< "file:line"
 };
 
+/// What is done with blocks.
+struct EnforceSettings {
+  bool enabled = false;              ///< false: watch-only
+  bool by_command = false;           ///< else by the enforcer
+  std::vector<std::string> command;  ///< program, by its absolute path, and arguments
+  std::string socket = "/run/tipstaff-enforcer/enforcer.sock";
+  bool operator==(const EnforceSettings&) const = default;
+};
+
 struct GuardSettings {
   std::vector<FileSetting> files;
   bool journal = false;
@@ -40,6 +49,7 @@ struct GuardSettings {
   std::string view_group = "tipstaff";  ///< who may look
   std::string support_group = "tipstaff-support";
   std::string admin_group = "tipstaff-admin";
+  EnforceSettings enforce;
 
   /// Nothing is said of where to read, so sources are looked for.
   [[nodiscard]] bool finds_sources() const { return files.empty() && !journal && syslog.empty(); }
@@ -48,5 +58,8 @@ struct GuardSettings {
 /// Reads [sources], [[source]], [ledger] and [control] of one file over what earlier files said.
 void read_guard_settings(SectionReader& top, const std::string& file, std::vector<Error>& errors,
                          GuardSettings& settings);
+
+/// Reads [enforce] over what earlier files said.
+void read_enforce_settings(SectionReader& reader, EnforceSettings& settings);
 
 }  // namespace tipstaff

@@ -213,6 +213,22 @@ Result<std::vector<StoredVerdict>> LedgerReader::verdicts(std::size_t most) {
   return all;
 }
 
+Result<void> LedgerReader::each_verdict(std::size_t most, const std::function<void(const StoredVerdict&)>& use) {
+  if (auto done = state_->refresh(); !done) return done;
+  for (auto month = state_->months.rbegin(); month != state_->months.rend() && most > 0; ++month) {
+    Statement newest((*month)->database, select_verdicts("WHERE flags & 8 = 0 ORDER BY id DESC LIMIT ?").c_str());
+    Found<StoredVerdict> found;
+    newest.start(static_cast<std::uint64_t>(most));
+    while (newest.next()) {
+      (*month)->rows.fill(newest, found);
+      use(found.row);
+      --most;
+    }
+    if (!(*month)->database.ok()) state_->note((*month)->name, (*month)->database.take_error().error());
+  }
+  return {};
+}
+
 Result<void> LedgerReader::each_standing(Instant now, const std::function<void(const StoredVerdict&)>& use) {
   if (auto done = state_->refresh(); !done) return done;
   state_->each([&](OpenMonth& month) {
