@@ -524,8 +524,8 @@ class Guard {
       if (signal != SIGHUP) return stop();
       notify_.reloading();
       const auto done = room_.reload();
-      notify_.ready(mode_text());
       log_(done ? Priority::notice : Priority::error, done ? *done : done.error().message());
+      notify_.ready(mode_text());
       wait_for_signals();
     });
   }
