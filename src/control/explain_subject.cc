@@ -236,7 +236,8 @@ class Gathering {
       const bool by_account = rule.count_by == Rule::CountBy::account;
       if (by_account && facts_.network) one.note = "counts by account: these are the tries from here alone";
       if (!by_account && !facts_.network) one.note = "counts by address: these are the tries on this account alone";
-      if (rule.count_by == Rule::CountBy::prefix && facts_.network && facts_.network->is_host())
+      if (rule.count_by == Rule::CountBy::prefix && facts_.network && facts_.network->is_host() &&
+          !rule.network_of(facts_.network->address()).is_host())
         one.note = fmt::format("counts all of {} together", rule.network_of(facts_.network->address()).to_string());
     }
   }

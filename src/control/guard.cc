@@ -460,7 +460,11 @@ class Guard {
     doors.blocks = [this]() -> GuardControl& { return *commands_; };
     doors.watch_only = [this] { return !enforcing(); };
     doors.status = [this] { return status(); };
-    doors.exempt = [this] { return in_force_.config->exempt.entries(); };
+    doors.exempt = [this] {
+      std::vector<Exemption> all = in_force_.config->exempt.entries();
+      if (const auto live = exempt_->snapshot()) all.insert(all.end(), live->entries().begin(), live->entries().end());
+      return all;
+    };
     doors.take_over = [this](const GuardSetup& next) { return take_over(next); };
     doors.settle = [this] {
       commit();
@@ -520,8 +524,8 @@ class Guard {
       if (signal != SIGHUP) return stop();
       notify_.reloading();
       const auto done = room_.reload();
-      notify_.ready(mode_text());
       log_(done ? Priority::notice : Priority::error, done ? *done : done.error().message());
+      notify_.ready(mode_text());
       wait_for_signals();
     });
   }

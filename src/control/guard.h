@@ -1,6 +1,7 @@
 // `tipstaff guard`: follows the logs of this machine, keeps every attempt in the ledger and has those shut out whom the
-// rules block; watch-only, which is the default, it only says whom it would block. This file wires sources, core, ledger, control socket and service manager to one loop
-// and looks after their ends; what is done with a line is the core's business.
+// rules block; watch-only, which is the default, it only says whom it would block. This file wires sources, core, ledger,
+// enforcement, control and service manager to one loop and looks after their ends; what is done with a line is the core's
+// business.
 #pragma once
 
 #include <string>

@@ -171,6 +171,7 @@ GuardStatus read(const json::object& object) {
     status.exempt.names.push_back(
         {one.text("name"), one.text("where"), one.texts("addresses"), one.when("resolved"), one.text("problem")});
   }
+  if (!object.at("trial").is_null()) status.trial = reader.text("trial");
   status.problems = reader.texts("problems");
   for (const json::value& value : reader.list("sources")) {
     const Reader one(value.as_object());
