@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string_view>
@@ -51,7 +52,8 @@ Result<EnforcerOptions> parse_enforcer_options(std::span<char* const> arguments)
       *wanted = *value;
       continue;
     }
-    if (value) return fail(ErrorKind::invalid, fmt::format("{} takes no value", printable(name)));
+    const bool known = std::ranges::find(kNames, name) != kNames.end();
+    if (known && value) return fail(ErrorKind::invalid, fmt::format("{} takes no value", name));
     if (name == "--keep-established") {
       options.keep_established = true;
     } else if (name == "--help" || name == "-h") {

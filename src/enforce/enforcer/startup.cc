@@ -84,7 +84,9 @@ Result<int> listen_for_peers(const std::string& path, std::optional<gid_t> group
     ::close(file);
     return error;
   }
-  if (group && ::chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) {
+  // where the unit gives the group, the socket has it already, and no right to give it is needed
+  if (group && (::lstat(path.c_str(), &about) != 0 || about.st_gid != *group) &&
+      ::chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) {
     auto error = failed(path, "cannot be given to its group");
     ::close(file);
     return error;
