@@ -209,13 +209,13 @@ class TriedGuard : public testing::Test {
     folder_.file("auth.log", evening());
     configure("Old");
   }
-  void configure(const std::string& rule, const std::string& more = "") const {
+  void configure(const std::string& rule, const std::string& more = "", int occurrences = 3) const {
     const std::string path = folder_.path();
     folder_.file("guard.toml", fmt::format("version = 1\n[sources]\nfiles = [\"{0}/auth.log\"]\n[ledger]\n"
                                            "directory = \"{0}/ledger\"\n[control]\nsocket = \"{0}/control.sock\"\n"
-                                           "[[rule]]\nname = \"{1}\"\ntrigger_window = \"1h\"\noccurrences = 3\n"
+                                           "[[rule]]\nname = \"{1}\"\ntrigger_window = \"1h\"\noccurrences = {3}\n"
                                            "lockout = \"1h\"\n{2}",
-                                           path, rule, more));
+                                           path, rule, more, occurrences));
   }
   [[nodiscard]] Said run(std::vector<std::string> arguments) const {
     arguments.insert(arguments.end(), {"--config", folder_.path() / "guard.toml"});
@@ -325,6 +325,59 @@ TEST_F(TriedGuard, ExplainsFromItsLedgerAndWithoutIt) {
   EXPECT_EQ(said.code, 0) << said.err;
   EXPECT_NE(said.err.find("told from the ledger"), std::string::npos) << said.err;
   EXPECT_NE(said.out.find("6 failed tries, 1 logins"), std::string::npos) << said.out;
+}
+
+TEST_F(TriedGuard, WhatIsDoneByHandOutlastsARestart) {
+  {
+    GuardProcess guard = start();
+    wait_for("guarding since");
+    Said said = run({"block", "203.0.113.7", "--for", "2h", "--why", "scans us", "--json"});
+    EXPECT_EQ(json_object(said).at("block").at("by"), "root");
+    EXPECT_TRUE(json_object(said).at("watch_only").as_bool());
+    EXPECT_TRUE(json_object(said).at("recorded").as_bool());
+    EXPECT_EQ(run({"block", "203.0.113.8"}).code, 0);
+    EXPECT_EQ(run({"exempt", "203.0.113.8", "--why", "settled"}).code, 0);
+    said = run({"block", "203.0.113.8"});
+    EXPECT_EQ(said.code, 1) << "it is exempt by now";
+    EXPECT_NE(said.err.find("was exempted by root"), std::string::npos) << said.err;
+    EXPECT_EQ(run({"block", "127.0.0.1"}).code, 1) << "one of this machine's own";
+    guard.end(SIGKILL);
+  }
+  Said said = run({"blocks", "--json"});
+  EXPECT_NE(said.err.find("these are the blocks that the ledger knows"), std::string::npos) << said.err;
+  EXPECT_EQ(json_object(said).at("count"), 1) << said.out;
+  GuardProcess guard = start();
+  wait_for("guarding since");
+  said = run({"blocks", "--json"});
+  EXPECT_EQ(json_object(said).at("count"), 1) << said.out;
+  EXPECT_EQ(json_object(said).at("blocks").at(0).at("why"), "scans us");
+  EXPECT_NE(run({"exemptions"}).out.find("203.0.113.8  until"), std::string::npos);
+  said = run({"explain", "203.0.113.7"});
+  EXPECT_NE(said.out.find("by root (scans us)"), std::string::npos) << said.out;
+  EXPECT_EQ(run({"unblock", "203.0.113.7"}).out, "1 ended: 203.0.113.7\n");
+  EXPECT_EQ(run({"blocks"}).out, "");
+}
+
+TEST_F(TriedGuard, BlocksMadeDuringATrialEndWithIt) {
+  configure("Old", "", 50);
+  {
+    GuardProcess guard = start();
+    wait_for("guarding since");
+    configure("New", "", 3);
+    EXPECT_EQ(run({"trial", "1h"}).code, 0);
+    std::string log = read_file(folder_.path() / "auth.log");
+    for (int i = 0; i < 3; ++i) log += failed(300 + i, 500 + i, "203.0.113.77");
+    folder_.file("auth.log", log);
+    wait_for("203.0.113.77");
+    EXPECT_NE(run({"blocks"}).out.find("rule \"New\""), std::string::npos);
+    guard.end(SIGKILL);
+  }
+  GuardProcess guard = start();
+  wait_for("TRIAL: the files on disk are not in force");
+  EXPECT_EQ(run({"blocks"}).out, "");
+  EXPECT_TRUE(has_rule("Old"));
+  const Said said = run({"explain", "203.0.113.77"});
+  EXPECT_TRUE(said.out.starts_with("203.0.113.77 is not blocked.\n")) << said.out;
 }
 
 // Runs the program as a user without a group of ours; gives its exit code.

@@ -90,9 +90,13 @@ std::string time_left(Instant until, Instant now) {
   return fmt::format("{} d left", left.count() / 86'400);
 }
 
+std::string ControlChange::signature() const {
+  return by == "root" ? by : fmt::format("{}, {}", by, tipstaff::to_text(role));
+}
+
 std::string ControlChange::to_text() const {
-  return fmt::format("{}, {}: {}{}: {}{}", by, tipstaff::to_text(role), what,
-                     why.empty() ? std::string() : fmt::format(" ({})", why), done ? "" : "refused: ", result);
+  return fmt::format("{}: {}{}: {}{}", signature(), what, why.empty() ? std::string() : fmt::format(" ({})", why),
+                     done ? "" : "refused: ", result);
 }
 
 ControlCommands::ControlCommands(ControlDoors doors, RoleGroups groups)
@@ -146,9 +150,9 @@ Result<std::string> ControlCommands::run(const Peer& peer, const ControlAsk& ask
   if (name == "trial" && (*ask.length < kShortestTrial || *ask.length > kLongestTrial))
     return fail(ErrorKind::invalid, fmt::format("a trial lasts between {} and {}", tipstaff::to_text(kShortestTrial),
                                                 tipstaff::to_text(kLongestTrial)));
-  const auto done = name == "trial"     ? doors_.trial(*ask.length, change.by)
-                    : name == "confirm" ? doors_.confirm(change.by)
-                                        : doors_.reload(change.by);
+  const auto done = name == "trial"     ? doors_.trial(*ask.length, change.signature())
+                    : name == "confirm" ? doors_.confirm(change.signature())
+                                        : doors_.reload(change.signature());
   if (!done) return std::unexpected(done.error());
   change.result = *done;
   return fmt::format("\"note\":{}", quoted(*done));
@@ -192,7 +196,7 @@ Result<std::string> ControlCommands::exemptions() const {
 }
 
 Result<std::string> ControlCommands::block(const ControlAsk& ask, ControlChange& change) const {
-  BlockRequest request{*ask.network, ask.length, ask.service, ask.why, change.by};
+  BlockRequest request{*ask.network, ask.length, ask.service, ask.why, change.signature()};
   if (!ask.rule.empty()) {  // as that rule would block
     const auto config = doors_.config();
     const auto rule = rule_of(*config, ask.rule);
@@ -204,6 +208,7 @@ Result<std::string> ControlCommands::block(const ControlAsk& ask, ControlChange&
   }
   const auto done = doors_.blocks().block(request);
   if (!done) return std::unexpected(done.error());
+  change.written = true;
   change.result = done->block.until == kForever ? std::string("blocked for ever")
                                                 : fmt::format("blocked until {}", to_rfc3339(done->block.until));
   if (done->watch_only) change.result += " (watch-only: nothing is shut)";
@@ -227,8 +232,9 @@ Result<std::string> ControlCommands::unblock(const Peer& peer, const ControlAsk&
       return fail(ErrorKind::not_found,
                   fmt::format("{} is not blocked by rule \"{}\"", ask.network->to_string(), printable(ask.rule)));
   }
-  const auto done = guard.unblock(ask.network, ask.why, change.by);
+  const auto done = guard.unblock(ask.network, ask.why, change.signature());
   if (!done) return std::unexpected(done.error());
+  change.written = true;
   std::string list;
   for (const StandingBlock& one : done->ended) {
     if (!list.empty()) list += ',';
@@ -246,9 +252,10 @@ Result<std::string> ControlCommands::exempt(const Peer& peer, const ControlAsk& 
     if (!is_one_customer(*ask.network))
       return std::unexpected(no_right(peer, Role::admin, "exempt more than one address (IPv6: one /64)"));
   }
-  const TimedExemption exemption{*ask.network, change.at + length, change.by, ask.why};
+  const TimedExemption exemption{*ask.network, change.at + length, change.signature(), ask.why};
   const auto done = doors_.blocks().exempt(exemption);
   if (!done) return std::unexpected(done.error());
+  change.written = true;
   change.result = length.count() == 0 ? std::string("the exemption is ended")
                                       : fmt::format("exempt until {}", to_rfc3339(exemption.until));
   return fmt::format(R"("exemption":{},{})", exemption_json(exemption), members(*done));

@@ -30,12 +30,15 @@ struct ControlChange {
   Instant at{};
   std::string by;  ///< "root", "uid 1000 (anna)"
   Role role = Role::none;
-  std::string what;    ///< "unblock 198.51.100.7"
-  std::string why;     ///< as he said; may be empty
-  std::string result;  ///< what came of it
-  bool done = true;    ///< false: it was refused, nothing was changed
+  std::string what;      ///< "unblock 198.51.100.7"
+  std::string why;       ///< as he said; may be empty
+  std::string result;    ///< what came of it
+  bool done = true;      ///< false: it was refused, nothing was changed
+  bool written = false;  ///< GuardControl has logged and recorded it already
   /// One sentence: "uid 1000 (anna), support: unblock 198.51.100.7 (moved office): 1 block ended".
   [[nodiscard]] std::string to_text() const;
+  /// Who and as what, for rows of the ledger: "root", "uid 1000 (anna), support".
+  [[nodiscard]] std::string signature() const;
 };
 
 /// Into the guard.

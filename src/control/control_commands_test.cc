@@ -43,7 +43,7 @@ TEST(ControlCommands, ABlockIsSetListedAndEnded) {
   EXPECT_EQ(answer.at("block").at("by"), "root");
   ASSERT_EQ(control.changes.size(), 1U);
   EXPECT_EQ(control.changes[0].to_text(),
-            "root, admin: block 198.51.100.7, service sshd for 2h (scans us): blocked until 2026-11-25T10:00:00Z");
+            "root: block 198.51.100.7, service sshd for 2h (scans us): blocked until 2026-11-25T10:00:00Z");
   EXPECT_TRUE(control.changes[0].done);
 
   control.guard.add("192.0.2.9", "Five");
@@ -65,7 +65,7 @@ TEST(ControlCommands, ABlockIsSetListedAndEnded) {
   answer = control.ask(Role::support, R"({"command":"unblock","network":"198.51.100.7","why":"has called"})");
   EXPECT_EQ(answer.at("count"), 1);
   EXPECT_EQ(answer.at("ended").at(0).at("network"), "198.51.100.7");
-  EXPECT_EQ(control.guard.said, "uid 1002 (anna): has called");
+  EXPECT_EQ(control.guard.said, "uid 1002 (anna), support: has called");
   EXPECT_EQ(control.changes.back().to_text(),
             "uid 1002 (anna), support: unblock 198.51.100.7 (has called): 1 block ended");
   EXPECT_EQ(kind_of(control.ask(Role::support, R"({"command":"unblock","network":"198.51.100.7","why":"x"})")),
@@ -93,7 +93,7 @@ TEST(ControlCommands, WhatTheGuardRefusesIsSaidAndWrittenDown) {
   ASSERT_EQ(control.changes.size(), 1U);
   EXPECT_FALSE(control.changes[0].done);
   EXPECT_EQ(control.changes[0].to_text(),
-            "root, admin: block 203.0.113.9: refused: tipstaff.toml:3: 203.0.113.0/24 is exempt");
+            "root: block 203.0.113.9: refused: tipstaff.toml:3: 203.0.113.0/24 is exempt");
 }
 
 TEST(ControlCommands, EachRoleMayWhatItMay) {
@@ -164,7 +164,7 @@ TEST(ControlCommands, AnExemptionIsForADayAndCanBeEnded) {
   EXPECT_EQ(answer.at("exemption").at("until"), "2026-11-26T08:00:00Z");
   ASSERT_EQ(control.guard.timed.size(), 1U);
   EXPECT_EQ(control.guard.timed[0].why, "old phone");
-  EXPECT_EQ(control.guard.timed[0].by, "uid 1002 (anna)");
+  EXPECT_EQ(control.guard.timed[0].by, "uid 1002 (anna), support");
   answer = control.ask(Role::view, R"({"command":"exemptions"})");
   EXPECT_EQ(answer.at("exemptions").at(0).at("network"), "198.51.100.7");
   EXPECT_EQ(answer.at("settings").at(0).at("network"), "203.0.113.0/24");

@@ -54,6 +54,7 @@ struct ControlRoom::State {
     into.confirm = [this](const std::string&) { return confirm_trial(); };
     into.reload = [this](const std::string&) { return reload(); };
     into.journal = [this](const ControlChange& change) {
+      if (change.written) return;
       doors.log(change.done ? Priority::notice : Priority::warning, change.to_text());
       if (change.done) doors.write({"control", change.at, "", change.to_text()});
     };
