@@ -28,10 +28,10 @@ class Whole {
  public:
   /// `rules`: what the configuration holds beside the places of things.
   Whole(const Network& network, const std::string& rules) : network_(network), enforcer_(network) {
-    write_file(config_,
-               "version = 1\n[sources]\nfiles = ['" + log_ + "']\nfrom_start = true\ntimezone = 'UTC'\n[ledger]\n" +
-                   "directory = '" + ledger_ + "'\n[control]\nsocket = '" + control() + "'\n[enforce]\nenabled = true\n" +
-                   "socket = '" + enforcer_.socket() + "'\n" + rules);
+    write_file(config_, "version = 1\n[sources]\nfiles = ['" + log_ +
+                            "']\nfrom_start = true\ntimezone = 'UTC'\n[ledger]\n" + "directory = '" + ledger_ +
+                            "'\n[control]\nsocket = '" + control() + "'\n[enforce]\nenabled = true\n" + "socket = '" +
+                            enforcer_.socket() + "'\n" + rules);
     write_file(log_, "");
   }
 
@@ -89,7 +89,8 @@ class Whole {
     const Said said = run({"nft", "-j", "list", "set", "inet", "tipstaff", "block4_32"});
     Blocked found;
     if (said.code != 0) return found;
-    for (const auto& part : boost::json::parse(said.out).at("nftables").as_array()) {
+    const boost::json::value all = boost::json::parse(said.out);
+    for (const auto& part : all.at("nftables").as_array()) {
       const auto* const set = part.as_object().if_contains("set");
       if (set == nullptr || !set->as_object().contains("elem")) continue;
       for (const auto& one : set->at("elem").as_array()) {
