@@ -75,6 +75,7 @@ struct ScanCommand {
 struct ExplainCommand {
   ExplainOptions options;
   ControlOptions control;
+  CLI::Option* line = nullptr;
 
   void add(CLI::App& app) {
     CLI::Option* const subject =
@@ -84,10 +85,9 @@ struct ExplainCommand {
         app.add_option("--account", control.account, "An account, where its name looks like something else")
             ->excludes(subject)
             ->type_name("NAME");
-    CLI::Option* const line =
-        app.add_option("--line", options.line, "A log line, in quotes: what each stage makes of it")
-            ->excludes(subject)
-            ->excludes(account);
+    line = app.add_option("--line", options.line, "A log line, in quotes: what each stage makes of it")
+               ->excludes(subject)
+               ->excludes(account);
     app.add_option("--config", control.config, "The file that the guard was started with")
         ->excludes(line)
         ->type_name("FILE");
@@ -108,7 +108,7 @@ struct ExplainCommand {
   }
 
   int run() {
-    if (!options.line.empty()) return run_explain(options);
+    if (line->count() > 0) return run_explain(options);
     if (control.subject.empty() && control.account.empty()) {
       print_error(
           "tipstaff explain: say what: an address, an account, a block, or --line 'LINE'\n"
@@ -349,8 +349,8 @@ int run_command_line(int argc, char** argv) {
   CLI::App* const check_app = app.add_subcommand("check", "Check rules, settings and detector files");
   CLI::App* const detectors_app = app.add_subcommand("detectors", "List, show and test what is recognised");
   CLI::App* const ledger_app = app.add_subcommand("ledger", "Check, copy and clear the local database");
-  CLI::App* const guard_app =
-      app.add_subcommand("guard", "Follow the logs and record every attempt (blocks nobody yet)");
+  CLI::App* const guard_app = app.add_subcommand(
+      "guard", "Follow the logs, record every attempt, and block whom the rules say (with --enforce)");
   CLI::App* const status_app = app.add_subcommand("status", "What the guard is doing");
   CLI::App* const report_app = app.add_subcommand("report", "Who tried what and when, from the local database");
   guard.add(*guard_app);
