@@ -12,11 +12,11 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/json.hpp>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <map>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -26,7 +26,6 @@ namespace tipstaff {
 namespace {
 
 namespace asio = boost::asio;
-namespace json = boost::json;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kMostOfRun = 1'000;      // lines, but for the first run, which is told everything
@@ -34,23 +33,20 @@ constexpr std::size_t kMostWaiting = 200'000;  // lines
 constexpr milliseconds kLongestPause{60'000};
 constexpr milliseconds kGather{5};  // what comes so close together shares a run
 
-json::value time_text(Instant until) {
-  return until == kForever ? json::value(nullptr) : json::value(to_rfc3339(until));
+// Nothing in a line but addresses, numbers and times, so nothing has to be escaped.
+std::string line_of(std::string_view action, const BlockKey& key) {
+  const std::string port =
+      key.is_service() ? fmt::format("\"{}\"", ServicePort{key.protocol, key.port}.to_string()) : "null";
+  return fmt::format(R"({{"action":"{}","network":"{}","port":{})", action, key.network.to_string(), port);
 }
 
-std::string line_of(const char* action, const BlockKey& key, Instant until) {
-  json::object one;
-  one["action"] = action;
-  one["network"] = key.network.to_string();
-  one["port"] = key.is_service() ? json::value(ServicePort{key.protocol, key.port}.to_string()) : json::value(nullptr);
-  if (std::strcmp(action, "block") == 0) {
-    one["until"] = time_text(until);
-    one["until_unix"] = until == kForever
-                            ? json::value(nullptr)
-                            : json::value(std::chrono::floor<std::chrono::seconds>(until).time_since_epoch().count());
-  }
-  return json::serialize(one) + "\n";
+std::string block_line(const BlockKey& key, Instant until) {
+  if (until == kForever) return line_of("block", key) + ",\"until\":null,\"until_unix\":null}\n";
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(until).time_since_epoch().count();
+  return fmt::format("{},\"until\":\"{}\",\"until_unix\":{}}}\n", line_of("block", key), to_rfc3339(until), seconds);
 }
+
+std::string unblock_line(const BlockKey& key) { return line_of("unblock", key) + "}\n"; }
 
 }  // namespace
 
@@ -134,7 +130,7 @@ struct CommandBackend::State : std::enable_shared_from_this<State> {
       const BlockKey key = due.begin()->second;
       over.push_back({key, due.begin()->first, 0, EntryResult::good});
       drop_end(key);
-      tell({line_of("unblock", key, {}), key, false});
+      tell({unblock_line(key), key, false});
     }
     if (!over.empty() && handlers.ended) handlers.ended(over);
     wait_for_end();
@@ -340,24 +336,22 @@ bool CommandBackend::is_connected() const { return state_->connected; }
 void CommandBackend::block(std::span<const FirewallBlock> blocks) {
   for (const FirewallBlock& block : blocks) {
     state_->set_end(block.key, block.until);
-    state_->tell({line_of("block", block.key, block.until), block.key, true});
+    state_->tell({block_line(block.key, block.until), block.key, true});
   }
 }
 
 void CommandBackend::unblock(std::span<const BlockKey> keys) {
   for (const BlockKey& key : keys) {
     state_->drop_end(key);
-    state_->tell({line_of("unblock", key, {}), key, false});
+    state_->tell({unblock_line(key), key, false});
   }
 }
 
 void CommandBackend::allow(std::span<const IpNetwork> networks) {
-  json::object one;
-  one["action"] = "allow";
-  json::array list;
-  for (const IpNetwork& network : networks) list.push_back(json::string(network.to_string()));
-  one["networks"] = std::move(list);
-  state_->tell({json::serialize(one) + "\n", {}, false});
+  std::string list;
+  for (const IpNetwork& network : networks)
+    list += fmt::format("{}\"{}\"", list.empty() ? "" : ",", network.to_string());
+  state_->tell({fmt::format("{{\"action\":\"allow\",\"networks\":[{}]}}\n", list), {}, false});
 }
 
 void CommandBackend::list(std::function<void(std::vector<FirewallBlock>)> /*answer*/) {}
