@@ -105,10 +105,33 @@ struct GuardCore::SourceState {
 };
 
 // An attempt as rules have counted it.
+// Some 65,000 of them are kept: what rules count by, of the rest nothing.
 struct GuardCore::Recent {
-  AttemptKey key;
+  std::string_view source;   // of names_
+  std::string_view service;  // of the detectors, or of names_
+  std::uint64_t generation = 0, offset = 0;
+  std::uint32_t index = 0;
   std::uint32_t rule = 0;
-  Attempt attempt;  // what rules count by, of the rest nothing
+  std::uint32_t count = 1;
+  bool has_address = false;
+  IpAddress address;
+  Instant window_time{};
+  std::string account, host;
+
+  [[nodiscard]] AttemptKey key() const { return {std::string(source), generation, offset, index}; }
+  [[nodiscard]] bool is(const AttemptKey& other) const {
+    return offset == other.offset && generation == other.generation && index == other.index && source == other.source;
+  }
+  [[nodiscard]] Attempt attempt() const {
+    Attempt whole;
+    if (has_address) whole.address = address;
+    whole.account = account;
+    whole.host = host;
+    whole.service = service;
+    whole.count = count;
+    whole.window_time = window_time;
+    return whole;
+  }
 };
 
 // A block as a rule said it, as short as 100,000 of them need.
@@ -210,7 +233,7 @@ void GuardCore::pass(Instant now) {
   const bool catching_up = std::ranges::any_of(sources_, [now](const auto& source) {
     return source->pipeline->times().catching_up && source->last && now - *source->last < std::chrono::minutes(1);
   });
-  while (!catching_up && !recent_.empty() && recent_.front().attempt.window_time < now - memory()) recent_.pop_front();
+  while (!catching_up && !recent_.empty() && recent_.front().window_time < now - memory()) recent_.pop_front();
 }
 
 void GuardCore::changed(SourceState& source, Change change, const Attempt& attempt, OpenAttempt& open, bool known) {
@@ -288,14 +311,18 @@ void GuardCore::count(const Attempt& attempt, const AttemptKey& key) {
     total_failed_[i] += attempt.count;
     if (recent_.size() >= kMostRecent) recent_.pop_front();
     Recent& recent = recent_.emplace_back();
-    recent.key = key;
+    recent.source = name(key.source);
+    recent.service = attempt.service;
+    recent.generation = key.generation;
+    recent.offset = key.offset;
+    recent.index = key.index;
     recent.rule = static_cast<std::uint32_t>(i);
-    recent.attempt.address = attempt.address;
-    recent.attempt.account = attempt.account;
-    recent.attempt.host = attempt.host;
-    recent.attempt.service = attempt.service;
-    recent.attempt.count = attempt.count;
-    recent.attempt.window_time = attempt.window_time;
+    recent.count = attempt.count;
+    recent.has_address = attempt.address.has_value();
+    recent.address = attempt.address.value_or(IpAddress());
+    recent.window_time = attempt.window_time;
+    recent.account = attempt.account;
+    recent.host = attempt.host;
     if (last) return;
   }
 }
@@ -309,13 +336,12 @@ std::vector<AttemptKey> GuardCore::counted_for(const Verdict& verdict) const {
   const Instant oldest = verdict.at - rule.trigger_window;
   const IpNetwork counted = rule.network_of(verdict.network.address());  // a block may shut less
   for (auto one = recent_.rbegin(); one != recent_.rend() && left > 0 && keys.size() < kMostKeys; ++one) {
-    const Attempt& attempt = one->attempt;
-    if (one->rule != number || attempt.window_time <= oldest) continue;
-    if (rule.count_by == Rule::CountBy::account ? attempt.account != verdict.account
-                                                : !attempt.address || rule.network_of(*attempt.address) != counted)
+    if (one->rule != number || one->window_time <= oldest) continue;
+    if (rule.count_by == Rule::CountBy::account ? one->account != verdict.account
+                                                : !one->has_address || rule.network_of(one->address) != counted)
       continue;
-    keys.push_back(one->key);
-    left -= std::min<std::uint64_t>(left, rule.distinct == Rule::Distinct::none ? attempt.count : 1);
+    keys.push_back(one->key());
+    left -= std::min<std::uint64_t>(left, rule.distinct == Rule::Distinct::none ? one->count : 1);
   }
   std::ranges::reverse(keys);
   return keys;
@@ -396,16 +422,17 @@ void GuardCore::take_back(const AttemptKey& key, Instant at) {
       const auto number = static_cast<std::uint32_t>(rule - config_->rules.begin());
       const bool narrowed = narrowing_of(was->network, was->service, *rule).to_service;  // not by this rule's counter
       for (const Recent& recent : recent_) {
-        if (!narrowed && recent.rule == number && std::ranges::find(attempts, recent.key) != attempts.end())
-          engine_.count_again(*rule, recent.attempt);
+        const auto is_it = [&recent](const AttemptKey& counted) { return recent.is(counted); };
+        if (!narrowed && recent.rule == number && std::ranges::any_of(attempts, is_it))
+          engine_.count_again(*rule, recent.attempt());
       }
     }
     batch_.verdicts.push_back(std::move(end));
   }
   std::erase_if(recent_, [&](const Recent& recent) {
-    if (recent.key != key || recent.attempt.window_time != at) return false;
-    engine_.take_back(config_->rules[recent.rule], recent.attempt);
-    total_failed_[recent.rule] -= std::min<std::uint64_t>(total_failed_[recent.rule], recent.attempt.count);
+    if (!recent.is(key) || recent.window_time != at) return false;
+    engine_.take_back(config_->rules[recent.rule], recent.attempt());
+    total_failed_[recent.rule] -= std::min<std::uint64_t>(total_failed_[recent.rule], recent.count);
     return true;
   });
 }
@@ -602,8 +629,7 @@ GuardStatus GuardCore::status(Instant now) const {
     one.total_failed = total_failed_[i];
     one.total_verdicts = total_verdicts_[i];
     for (const Recent& recent : recent_) {
-      if (recent.rule == i && recent.attempt.window_time > now - rule.trigger_window)
-        one.currently_failed += recent.attempt.count;
+      if (recent.rule == i && recent.window_time > now - rule.trigger_window) one.currently_failed += recent.count;
     }
   }
   list_blocks(status, now);

@@ -12,7 +12,7 @@ namespace {
 // Blocks that end in one transaction.
 constexpr std::size_t kMostAtOnce = 10'000;
 // The firewall may change while it is read.
-constexpr int kReadTries = 5;
+constexpr int kReadTries = 10;
 
 std::vector<IpNetwork> with_loopback(std::vector<IpNetwork> networks) {
   networks.push_back(IpNetwork(IpAddress::v4(0x7f00'0000), 8));
@@ -46,23 +46,36 @@ void Enforcer::tell_ended(std::vector<Entry> ended) {
 
 // --- start -------------------------------------------------------------------------------------------------------------
 
+// While the kernel makes a set larger, which goes on for a moment after many were added, a reading of it can leave some out.
+// So it is read until a reading finds nothing that those before it have not.
+Result<void> Enforcer::read_standing(Instant now) {
+  blocks_.clear();
+  for (int tries = kReadTries; tries > 0; --tries) {
+    const std::size_t before = blocks_.size();
+    auto read = firewall_.read_blocks(now, [&](const BlockKey& key, Instant until) {
+      if (blocks_.size() < kMostBlocks || blocks_.find(key)) blocks_.set(key, until);
+    });
+    if (!read && (read.error().kind != ErrorKind::conflict || tries == 1)) return read;
+    if (read && blocks_.size() == before) break;
+  }
+  return {};
+}
+
 Result<void> Enforcer::start(std::vector<IpNetwork> own, Instant now) {
   own_ = NetworkSet(with_loopback(std::move(own)));
+  if (auto read = read_standing(now); !read) return read;
   std::vector<DropCount> over;  // of blocks whose time came while no enforcer ran
   for (int tries = kReadTries;; --tries) {
-    blocks_.clear();
     over.clear();
-    auto read = firewall_.read_blocks(now, [&](const BlockKey& key, Instant until) {
-      if (blocks_.size() < kMostBlocks) blocks_.set(key, until);
+    auto read = firewall_.read_counts([&](const BlockKey& key, std::uint64_t packets) {
+      if (!blocks_.set_dropped(key, packets)) over.push_back({key, packets});
     });
-    if (read) {
-      read = firewall_.read_counts([&](const BlockKey& key, std::uint64_t packets) {
-        if (!blocks_.set_dropped(key, packets)) over.push_back({key, packets});
-      });
-    }
     if (read) break;
     if (read.error().kind != ErrorKind::conflict || tries == 0) return read;
   }
+  std::ranges::sort(over, {}, &DropCount::key);
+  const auto twice = std::ranges::unique(over, {}, &DropCount::key);
+  over.erase(twice.begin(), twice.end());
   if (const auto adopted = firewall_.adopt(exempt())) {
     std::vector<BlockKey> keys;
     for (const DropCount& count : over) keys.push_back(count.key);
@@ -325,18 +338,23 @@ void Enforcer::check(Instant now, const std::string& why) {
 void Enforcer::audit(Instant now, const std::string& why) {
   check(now, why);
   if (figures_.broken || is_cleared_) return;
-  std::size_t found = 0;
-  bool strange = false;
-  const auto read = firewall_.read_blocks(now, [&](const BlockKey& key, Instant until) {
-    ++found;
-    const auto block = blocks_.find(key);
-    if (!block || block->until != until) strange = true;
-  });
-  if (!read) {
-    if (read.error().kind != ErrorKind::conflict) say(true, read.error().message());
-    return;
+  bool same = false;
+  for (int tries = kReadTries; !same && tries > 0; --tries) {  // a reading may leave some out: see read_standing()
+    std::size_t found = 0;
+    bool strange = false;
+    const auto read = firewall_.read_blocks(now, [&](const BlockKey& key, Instant until) {
+      ++found;
+      const auto block = blocks_.find(key);
+      if (!block || block->until != until) strange = true;
+    });
+    if (!read) {
+      if (read.error().kind != ErrorKind::conflict) say(true, read.error().message());
+      return;
+    }
+    if (strange) break;
+    same = found == blocks_.size();
   }
-  if (strange || found != blocks_.size()) return repair(now, why);
+  if (!same) return repair(now, why);
   if (const auto counts = refresh_counts(); !counts && counts.error().kind != ErrorKind::conflict) {
     say(true, counts.error().message());
   }

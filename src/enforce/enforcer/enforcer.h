@@ -77,6 +77,7 @@ class Enforcer {
   [[nodiscard]] std::uint64_t version() const { return version_; }
 
  private:
+  Result<void> read_standing(Instant now);
   [[nodiscard]] EntryResult judge(const BlockKey& key, Instant until, Instant now) const;
   [[nodiscard]] NetworkSet exempt() const;
   std::vector<Entry> end_blocks(std::span<const BlockKey> keys, Instant now);
