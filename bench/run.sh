@@ -90,6 +90,9 @@ python3 "$root/bench/report.py" --lines "$lines" --seed "$seed" --bytes "5%=$(st
 echo "Samples: $out" >&2
 
 python3 "$root/bench/guard.py" --tipstaff "$tipstaff" --out "$(dirname "$out")/guard-$(basename "$out")"
+if ((EUID == 0)); then  # network namespaces
+  python3 "$root/bench/enforce.py" --build "$root/build" --out "$(dirname "$out")/enforce-$(basename "$out")"
+fi
 
 for program in "$root"/build/bench/*_bench; do
   [[ ! -x $program ]] || "$program"

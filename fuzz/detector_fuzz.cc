@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (detector.error().text.empty()) std::abort();
     return 0;
   }
-  for (const auto& pattern : (*detector)->patterns) {
+  for (const auto& pattern : (*detector)->patterns()) {
     for (const auto& reading : pattern.readings) {
       std::string_view rest = text.substr(cut);
       while (!rest.empty()) {

@@ -236,10 +236,9 @@ TEST(DetectorsCommand, FailedExampleIsNamedWithFileAndLine) {
 // Design section 2: few libraries, so that little foreign code sees hostile bytes and the start takes milliseconds.
 TEST(Program, IsLinkedWithFewLibraries) {
   const std::set<std::string> allowed = {
-      "libc",       "libm",     "libgcc_s",        "libstdc++",  "linux-vdso", "ld-linux-x86-64", "ld-linux-aarch64",
-      "libpthread", "libfmt",   "libtomlplusplus", "libdate-tz", "libz",       "libzstd",         "liblzma",
+      "libc",    "libm",     "linux-vdso", "ld-linux-x86-64", "ld-linux-aarch64",
 #ifdef __SANITIZE_ADDRESS__
-      "libasan",    "libubsan",
+      "libasan", "libubsan", "libstdc++",  "libgcc_s",
 #endif
   };
   const Said said = run({"ldd", TIPSTAFF_BINARY});
@@ -253,7 +252,7 @@ TEST(Program, IsLinkedWithFewLibraries) {
     name = name.substr(0, name.find(".so"));
     EXPECT_TRUE(allowed.contains(name)) << name << " is new: is it needed in a program that reads hostile bytes?";
   }
-  EXPECT_GT(count, 3);
+  EXPECT_GT(count, 2);
 }
 
 }  // namespace

@@ -270,7 +270,7 @@ class Forger {
       case 6:
         return part_of(reading_);
       case 7: {  // a line of another pattern of the service
-        const Pattern& pattern = dice_.one_of(detector_.patterns);
+        const Pattern& pattern = dice_.one_of(detector_.patterns());
         if (pattern.readings.empty()) return {};
         const Reading& other = dice_.one_of(pattern.readings);
         return dice_.once_in(2) ? written(other, "x") : part_of(other);
@@ -338,7 +338,7 @@ class Judge {
  private:
   static std::set<std::string> settings(const Detector& detector) {
     std::set<std::string> all;
-    for (const auto& pattern : detector.patterns) {
+    for (const auto& pattern : detector.patterns()) {
       if (!pattern.if_setting.empty()) all.insert(pattern.if_setting);
     }
     return all;
@@ -385,7 +385,7 @@ TEST_P(Forgery, NeverMovesTheAddress) {
   std::size_t forgeries = 0;
   std::size_t read = 0;
   int bad = 0;
-  for (const Pattern& pattern : detector().patterns) {
+  for (const Pattern& pattern : detector().patterns()) {
     for (const Reading& reading : pattern.readings) {
       Forger forger(dice, detector(), reading);
       std::vector<const Step*> fields;
@@ -419,7 +419,7 @@ TEST_P(Forgery, NeverMovesTheAddress) {
 TEST_P(Forgery, UnforgedLinesAreReadWithTheirAddress) {
   Dice dice(seed());
   Judge judge(detector());
-  for (const Pattern& pattern : detector().patterns) {
+  for (const Pattern& pattern : detector().patterns()) {
     if (pattern.kind == Kind::harmless) continue;  // some of these stand there only to be compared with other readings
     for (const Reading& reading : pattern.readings) {
       for (int i = 0; i < 40; ++i) {  // over the branches of its groups
@@ -439,7 +439,7 @@ TEST_P(Forgery, UnforgedLinesAreReadWithTheirAddress) {
 std::vector<std::string> names() {
   std::vector<std::string> all;
   for (const auto& detector : detectors()) {
-    if (!detector->patterns.empty()) all.push_back(detector->name);
+    if (!detector->patterns().empty()) all.push_back(detector->name);
   }
   return all;
 }
@@ -456,7 +456,7 @@ TEST(ForgedWebRequest, NeverMovesTheAddress) {
   Dice dice(seed());
   Recognizer recognizer(detectors(), {"http-access", {}});
   const Detector& sshd = *find_detector(detectors(), "sshd");
-  Forger forger(dice, sshd, sshd.patterns.front().readings.front());
+  Forger forger(dice, sshd, sshd.patterns().front().readings.front());
   const auto escaped = [](std::string_view text) {
     std::string out;
     for (const char c : text) out += c == '"' ? "\\\"" : c == '\\' ? "\\\\" : std::string(1, c);

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -70,6 +71,44 @@ static_assert(std::endian::native == std::endian::little, "the first byte in mem
   }
   while (at > begin && at[-1] != a && at[-1] != b) --at;
   return at;
+}
+
+/// The first place of `text`, which is not empty, in [at, end); null where it is not. For the lengths of log lines and
+/// literals this is several times as fast as memmem(), which begins with a table; where many places look like the text
+/// and are not, that takes over, so the time is linear in any case.
+[[nodiscard]] inline const char* find_text(const char* at, const char* end, std::string_view text) {
+  const std::size_t behind = text.size() - 1;
+  if (static_cast<std::size_t>(end - at) < text.size()) return nullptr;
+  const char* const stop = end - behind;  // no place begins here or later
+  int wrong = 0;
+  const auto is_here = [&](const char* place) {
+    ++wrong;
+    return std::memcmp(place, text.data(), text.size()) == 0;
+  };
+#if defined(__SSE2__)
+  const __m128i first = _mm_set1_epi8(text.front());
+  const __m128i last = _mm_set1_epi8(text.back());
+  const auto places_at = [&](const char* from) {
+    const __m128i head = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    const __m128i tail = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + behind));
+    return static_cast<unsigned>(
+        _mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(head, first), _mm_cmpeq_epi8(tail, last))));
+  };
+  const bool long_enough = stop - at >= 16;
+  while (at < stop && long_enough && wrong < 64) {
+    if (stop - at < 16) at = stop - 16;  // the last sixteen: some of them are looked at again
+    for (unsigned places = places_at(at); places != 0; places &= places - 1) {
+      const char* const place = at + std::countr_zero(places);
+      if (is_here(place)) return place;
+    }
+    at += 16;
+  }
+#endif
+  for (; at < stop && wrong < 64; ++at) {
+    if (*at == text.front() && is_here(at)) return at;
+  }
+  if (at >= stop) return nullptr;
+  return static_cast<const char*>(memmem(at, static_cast<std::size_t>(end - at), text.data(), text.size()));
 }
 
 /// Marks the bytes of `word` that are no decimal digits, after each was xor-ed with '0'.

@@ -35,6 +35,30 @@ TEST(Bytes, FindTheLastOfTwoAtEveryPlaceAndLength) {
   }
 }
 
+TEST(Bytes, FindATextAtEveryPlaceAndLength) {
+  for (const std::string_view text : {"x", "xy", "xay", "xaaaaaaaaaaaaaaaaaaaaay"}) {
+    for (std::size_t size = 0; size < 70; ++size) {
+      const std::string empty(size, 'a');
+      EXPECT_EQ(find_text(empty.data(), empty.data() + size, text), nullptr);
+      for (std::size_t place = 0; place + text.size() <= size; ++place) {
+        std::string all = empty;
+        all.replace(place, text.size(), text);
+        EXPECT_EQ(find_text(all.data(), all.data() + size, text), all.data() + place) << text << " in " << all;
+        EXPECT_EQ(find_text(all.data(), all.data() + place + text.size() - 1, text), nullptr);
+      }
+    }
+  }
+}
+
+TEST(Bytes, FindATextAmongManyPlacesThatLookLikeIt) {
+  std::string all;
+  for (int i = 0; i < 500; ++i) all += "x-y";
+  EXPECT_EQ(find_text(all.data(), all.data() + all.size(), "x+y"), nullptr);
+  const std::size_t place = all.size();
+  all += "x+y x+y";
+  EXPECT_EQ(find_text(all.data(), all.data() + all.size(), "x+y"), all.data() + place);
+}
+
 TEST(Bytes, ReadNumbersOfOneToSevenDigitsFromEitherSide) {
   for (std::uint32_t number : {0U, 7U, 10U, 4711U, 99999U, 100000U, 4194304U, 9999999U}) {
     const std::string digits = std::to_string(number);

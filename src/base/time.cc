@@ -1,14 +1,10 @@
-// See time.h. Zones come from the system's tz database through Howard Hinnant's tz library, the model of C++20's zones,
-// which this compiler does not have yet. The library is slow to wake (it lists the whole database) and throws; so it is
-// asked only for names that need it, its answers are kept as the stretch of wall-clock time in which one offset holds
-// and no hour is skipped or told twice, and its exceptions end in this file. A TimeZone remembers the last stretch:
-// each thread needs a copy of its own. Leap seconds do not exist here, as in POSIX time.
+// See time.h. Zones come from the system's tz database, read by Abseil; only names that need it touch it. What it says is kept
+// as the stretch of wall-clock time in which one offset holds and no hour is skipped or told twice. A TimeZone
+// remembers the last stretch: each thread needs a copy of its own. Leap seconds do not exist here, as in POSIX time.
 #include "base/time.h"
 
-#ifndef USE_OS_TZDB
-#define USE_OS_TZDB 1  // as Debian compiles the library; another value is another class layout
-#endif
-#include <date/tz.h>
+#include <absl/time/civil_time.h>
+#include <absl/time/time.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,9 +12,9 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdlib>
-#include <exception>
 #include <filesystem>
-#include <stdexcept>
+#include <fstream>
+#include <memory>
 #include <system_error>
 
 namespace tipstaff {
@@ -26,6 +22,8 @@ namespace {
 
 using std::chrono::seconds;
 
+constexpr const char* kZones = "/usr/share/zoneinfo/";
+constexpr const char* kLocalTime = "/etc/localtime";
 constexpr seconds kLongest = std::chrono::days(36525);  // 100 years
 
 struct Unit {
@@ -118,6 +116,19 @@ std::string_view zone_in_path(std::string_view path) {
   return path;
 }
 
+// Whether it can be the name of a zone, and of no file outside the database: no dot, no empty part.
+bool is_zone_name(std::string_view name) {
+  const auto fits = [](char c) {
+    return is_digit(c) || is_letter(c) || (c >= 'A' && c <= 'Z') || c == '_' || c == '+' || c == '-' || c == '/';
+  };
+  return !name.empty() && name.size() < 128 && std::ranges::all_of(name, fits) && !name.starts_with('/') &&
+         !name.ends_with('/') && name.find("//") == std::string_view::npos;
+}
+
+LocalInstant to_local_instant(absl::CivilSecond time) {
+  return LocalInstant(seconds(time - absl::CivilSecond(1970, 1, 1)));
+}
+
 }  // namespace
 
 std::string to_rfc3339(Instant time) {
@@ -155,18 +166,26 @@ std::string to_text(seconds duration) {
 
 struct TimeZone::State {
   std::string name = "UTC";
-  const date::time_zone* zone = nullptr;  // lives as long as the program; null: `offset` holds for ever
+  std::optional<absl::TimeZone> zone;  // none: `offset` holds for ever
   seconds offset{0};
   LocalInstant from = LocalInstant::min();  // the stretch in which every stamp has one reading, by `offset`
   LocalInstant until = LocalInstant::max();
 
-  // Keeps the stretch around a stamp with one reading.
-  void remember(const date::sys_info& info) {
-    const seconds before = zone->get_info(info.begin - seconds(1)).offset;
-    const seconds after = zone->get_info(info.end).offset;
-    offset = info.offset;
-    from = LocalInstant((info.begin + std::max(before, offset)).time_since_epoch());
-    until = LocalInstant((info.end + std::min(offset, after)).time_since_epoch());
+  void set(absl::TimeZone found, std::string called) {
+    zone = found;
+    name = std::move(called);
+    until = from;  // nothing is known yet
+  }
+
+  // Keeps the stretch around a moment: from the change of offset before it to the one behind it, without the hours that
+  // either skips or tells twice.
+  void remember(absl::Time time) {
+    offset = seconds(zone->At(time).offset);
+    absl::TimeZone::CivilTransition change;
+    from = zone->PrevTransition(time + absl::Seconds(1), &change) ? to_local_instant(std::max(change.from, change.to))
+                                                                  : LocalInstant::min();
+    until =
+        zone->NextTransition(time, &change) ? to_local_instant(std::min(change.from, change.to)) : LocalInstant::max();
   }
 };
 
@@ -190,24 +209,22 @@ Result<TimeZone> TimeZone::find(std::string_view name) {
     found.state_->offset = *offset;
     return found;
   }
-  try {
-    if (date::get_tzdb().zones.empty()) throw std::runtime_error("no zones");
-  } catch (const std::exception&) {
+  if (is_zone_name(name) && !name.starts_with("right/")) {  // those count leap seconds
+    if (absl::TimeZone zone; absl::LoadTimeZone(std::string(name), &zone)) {
+      found.state_->set(zone, std::string(name));
+      return found;
+    }
+  }
+  std::error_code error;
+  if (!std::filesystem::is_directory(kZones, error)) {
     return fail(ErrorKind::unavailable,
                 fmt::format("the time zone \"{}\" cannot be looked up: this machine has no time zone database; "
                             "install the package tzdata, or give an offset such as +02:00",
                             name));
   }
-  try {
-    found.state_->zone = date::locate_zone(std::string(name));
-    found.state_->name = name;
-    found.state_->remember(found.state_->zone->get_info(std::chrono::sys_seconds{}));
-  } catch (const std::exception&) {
-    return fail(ErrorKind::invalid, fmt::format("\"{}\" is no time zone of this machine's database; write a name such "
-                                                "as Europe/Stockholm, UTC, or an offset such as +02:00",
-                                                name));
-  }
-  return found;
+  return fail(ErrorKind::invalid, fmt::format("\"{}\" is no time zone of this machine's database; write a name such "
+                                              "as Europe/Stockholm, UTC, or an offset such as +02:00",
+                                              name));
 }
 
 TimeZone TimeZone::local() {
@@ -217,45 +234,47 @@ TimeZone TimeZone::local() {
     return find(zone_in_path(name)).value_or(TimeZone());
   }
   std::error_code error;
-  const std::string target = std::filesystem::read_symlink("/etc/localtime", error).string();
+  const std::string target = std::filesystem::read_symlink(kLocalTime, error).string();
   if (!error) {
     if (auto found = find(zone_in_path(target))) return *std::move(found);
   }
-  try {  // no link but a copy: the library knows where distributions write the name
-    return find(date::current_zone()->name()).value_or(TimeZone());
-  } catch (const std::exception&) {
-    return {};
+  TimeZone zone;  // no link but a copy: Debian has the name beside it
+  if (absl::TimeZone file; absl::LoadTimeZone(kLocalTime, &file)) {
+    std::string name;
+    std::ifstream("/etc/timezone") >> name;
+    zone.state_->set(file, is_zone_name(name) ? name : kLocalTime);
   }
+  return zone;
 }
 
 Instant TimeZone::to_utc(LocalInstant local, std::optional<Instant> not_before) const {
   State& state = *state_;
-  const Instant by_offset(local.time_since_epoch() - state.offset);
-  if (state.zone == nullptr || (local >= state.from && local < state.until)) return by_offset;
-  try {
-    const date::local_info info =
-        state.zone->get_info(date::local_seconds(std::chrono::floor<seconds>(local.time_since_epoch())));
-    const Instant first(local.time_since_epoch() - info.first.offset);
-    if (info.result == date::local_info::unique) {
-      state.remember(info.first);
-    } else if (info.result == date::local_info::ambiguous && not_before && first < *not_before) {
-      return Instant(local.time_since_epoch() - info.second.offset);
-    }
-    return first;
-  } catch (const std::exception&) {
-    return by_offset;  // the zone's file went away while we ran
+  const auto told = local.time_since_epoch();
+  if (!state.zone || (local >= state.from && local < state.until)) return Instant(told - state.offset);
+
+  const auto whole = std::chrono::floor<seconds>(told);
+  const auto rest = told - whole;
+  const auto reading = state.zone->At(absl::CivilSecond(1970, 1, 1) + whole.count());
+  const auto instant = [rest](absl::Time time) { return Instant(seconds(absl::ToUnixSeconds(time)) + rest); };
+  switch (reading.kind) {
+    case absl::TimeZone::TimeInfo::UNIQUE:
+      state.remember(reading.pre);
+      break;
+    case absl::TimeZone::TimeInfo::REPEATED:
+      if (not_before && instant(reading.pre) < *not_before) return instant(reading.post);
+      break;
+    case absl::TimeZone::TimeInfo::SKIPPED:  // by the offset before the change
+      break;
   }
+  return instant(reading.pre);
 }
 
 LocalInstant TimeZone::to_local(Instant time) const {
-  State& state = *state_;
-  const LocalInstant by_offset(time.time_since_epoch() + state.offset);
-  if (state.zone == nullptr) return by_offset;
-  try {
-    return LocalInstant(time.time_since_epoch() + state.zone->get_info(std::chrono::floor<seconds>(time)).offset);
-  } catch (const std::exception&) {
-    return by_offset;  // as above
-  }
+  const State& state = *state_;
+  const auto whole = std::chrono::floor<seconds>(time.time_since_epoch());
+  const seconds offset =
+      state.zone ? seconds(state.zone->At(absl::FromUnixSeconds(whole.count())).offset) : state.offset;
+  return LocalInstant(time.time_since_epoch() + offset);
 }
 
 }  // namespace tipstaff

@@ -1,15 +1,15 @@
-// The one file that includes toml++ for rules and settings; its exceptions end here. The compiled library is used
-// (TOML_HEADER_ONLY=0). Tables of toml++ are sorted by key; ours are put back into the order of the file, so that
+// The one file that includes toml++ for rules and settings; its exceptions end here. All of the library is compiled with
+// it: Debian has it compiled as a shared library only, and every library that is loaded costs time and memory. Tables of toml++ are sorted by key; ours are put back into the order of the file, so that
 // errors come in the order in which an administrator reads.
 #include "base/toml_file.h"
 
-#ifndef TOML_HEADER_ONLY
-#define TOML_HEADER_ONLY 0
-#endif
+#define TOML_HEADER_ONLY 1
+#define TOML_ENABLE_FORMATTERS 0
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -88,10 +88,10 @@ Result<TomlValue> read_toml_file(const std::string& path) {
   errno = 0;
   std::ifstream stream(path, std::ios::binary);
   std::string text;
-  if (stream) {
-    text.resize(kLargestFile + 1);
-    stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(stream.gcount()));
+  std::array<char, 16384> piece{};
+  while (stream && text.size() <= kLargestFile) {
+    stream.read(piece.data(), piece.size());
+    text.append(piece.data(), static_cast<std::size_t>(stream.gcount()));
   }
   if (!stream.is_open() || stream.bad() || (stream.fail() && !stream.eof())) {
     const int code = errno;

@@ -48,7 +48,7 @@ json::object to_json(const Detector& detector) {
   all["limits"] = detector.limits;
   all["file"] = detector.where;
   json::array patterns;
-  for (const auto& pattern : detector.patterns) {
+  for (const auto& pattern : detector.patterns()) {
     patterns.push_back(json::object{{"kind", to_text(pattern.kind)},
                                     {"text", json::value_from(pattern.texts)},
                                     {"where", pattern.where},
@@ -79,7 +79,7 @@ int run_detectors_list(const DetectorsOptions& options) {
       all.push_back(json::object{{"name", detector->name},
                                  {"title", detector->title},
                                  {"reads", reads(*detector)},
-                                 {"patterns", detector->patterns.size() + detector->requests.size()},
+                                 {"patterns", detector->patterns().size() + detector->requests().size()},
                                  {"file", detector->where}});
     }
     print_out("{}\n", json::serialize(all));
@@ -87,7 +87,7 @@ int run_detectors_list(const DetectorsOptions& options) {
   }
   for (const auto& detector : *set) {
     print_out("{:12}  {:3} patterns  {}\n              reads: {}\n", detector->name,
-              detector->patterns.size() + detector->requests.size(), detector->title, reads(*detector));
+              detector->patterns().size() + detector->requests().size(), detector->title, reads(*detector));
   }
   return kGood;
 }
@@ -112,7 +112,7 @@ int run_detectors_show(const DetectorsOptions& options) {
     print_out("\n");
   }
   if (!detector->limits.empty()) print_out("limits: {}\n", detector->limits);
-  for (const auto& pattern : detector->patterns) {
+  for (const auto& pattern : detector->patterns()) {
     print_out("\n{}  ({})\n", to_text(pattern.kind), pattern.where);
     for (const auto& text : pattern.texts) print_out("    {}\n", text);
     if (pattern.regex) print_out("    regular expression\n");
@@ -120,7 +120,7 @@ int run_detectors_show(const DetectorsOptions& options) {
     if (pattern.anchor != Anchor::none)
       print_out("    the {} address holds: {}\n", pattern.anchor == Anchor::last ? "last" : "first", pattern.reason);
   }
-  for (const auto& request : detector->requests) {
+  for (const auto& request : detector->requests()) {
     print_out("\n{}  ({})\n    {} {} {} {}\n", to_text(request.kind), request.where, join(request.methods),
               join(request.paths), join(request.queries), fmt::join(request.statuses, ","));
   }

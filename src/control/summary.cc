@@ -41,7 +41,7 @@ void Summary::add(const Attempt& attempt, const std::vector<Verdict>& verdicts) 
         const auto found = newest_block_.find(IpNetwork(*attempt.address, bits));
         if (found == newest_block_.end()) continue;
         for (std::uint32_t at = found->second + 1; at != 0; at = blocks_[at - 1].earlier) {
-          if (blocks_[at - 1].host == attempt.host) ++blocks_[at - 1].later_logins;
+          if (*blocks_[at - 1].host == attempt.host) ++blocks_[at - 1].later_logins;
         }
       }
     }
@@ -119,8 +119,8 @@ void Summary::write_json(std::FILE* stream) const {
     one["rule"] = json::string(to_utf8(block.rule->name));
     one["blocked_at"] = json::string(to_rfc3339(block.at));
     one["until"] = json::string(to_rfc3339(block.until));
-    one["host"] = text_or_null(block.host);
-    one["service"] = text_or_null(block.service);
+    one["host"] = text_or_null(*block.host);
+    one["service"] = text_or_null(*block.service);
     one["later_logins"] = block.later_logins;
     return one;
   });
@@ -177,8 +177,8 @@ std::string Summary::to_text(const RuleEngine::Counters& counters) const {
   for (std::size_t i = 0; i < blocks_.size() && i < kMostListed; ++i) {
     const Block& block = blocks_[i];
     out += fmt::format("  {}  until {}  {}", to_rfc3339(block.at), to_rfc3339(block.until), block.network.to_string());
-    if (!block.service.empty()) out += fmt::format(" for {}", printable(block.service));
-    if (!block.host.empty()) out += fmt::format(" on {}", printable(block.host));
+    if (!block.service->empty()) out += fmt::format(" for {}", printable(*block.service));
+    if (!block.host->empty()) out += fmt::format(" on {}", printable(*block.host));
     out += fmt::format(" by \"{}\"\n", block.rule->name);
   }
   if (blocks_.size() > kMostListed)

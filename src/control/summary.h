@@ -36,12 +36,12 @@ class Summary {
     const Rule* rule = nullptr;
     Instant at{};
     Instant until{};
-    std::string_view host;      // in names_
-    std::string_view service;   // in names_
-    std::uint32_t earlier = 0;  // the block of the same network before this one, as index + 1; 0: none
+    const std::string* host = nullptr;     // in names_
+    const std::string* service = nullptr;  // in names_
+    std::uint32_t earlier = 0;             // the block of the same network before this one, as index + 1; 0: none
     std::uint32_t later_logins = 0;
   };
-  std::string_view name(const std::string& text) { return *names_.insert(text).first; }
+  const std::string* name(const std::string& text) { return &*names_.insert(text).first; }
   [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> top() const;
   [[nodiscard]] std::uint64_t failing_addresses() const;
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -76,6 +77,14 @@ struct RequestPattern {
 /// What lines belong together.
 enum class Grouping : std::uint8_t { process, account, none };
 
+/// What the lines of a detector look like.
+struct DetectorBody {
+  std::vector<Pattern> patterns;
+  std::vector<RequestPattern> requests;
+};
+
+/// A detector. Of a shipped file that is loaded without examples the patterns are read when somebody first asks for them
+/// (any thread may): a log holds the lines of few services.
 struct Detector {
   std::string name;
   std::string title;
@@ -92,8 +101,17 @@ struct Detector {
   std::vector<ServicePort> ports;  ///< what a block of the service alone shuts
   bool any_program = false;
   Grouping grouping = Grouping::process;
-  std::vector<Pattern> patterns;
-  std::vector<RequestPattern> requests;
+
+  [[nodiscard]] const std::vector<Pattern>& patterns() const { return body().patterns; }
+  [[nodiscard]] const std::vector<RequestPattern>& requests() const { return body().requests; }
+
+ private:
+  friend class DetectorFile;
+  const DetectorBody& body() const;
+
+  std::string_view unread_;  // the shipped file, where its patterns are not read yet
+  mutable std::once_flag asked_;
+  mutable DetectorBody body_;
 };
 
 using DetectorSet = std::vector<std::unique_ptr<const Detector>>;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <filesystem>
 #include <initializer_list>
 #include <utility>
@@ -228,29 +229,51 @@ Layout read_layout(Table& table, std::string_view name) {
   return Layout::none;
 }
 
-// Blanks out the `examples = [` ... `]` of a shipped file, which is written so: they are most of its bytes, and a program
-// that starts to scan does not want them. Lines keep their numbers.
-std::string without_examples(std::string_view text) {
+enum class Part : std::uint8_t { head, body };  // of a shipped file: what stands before the first [[...]], and the rest
+
+// A part of a shipped file without its examples, which are most of its bytes and written `examples = [` ... `]`: a program
+// that starts to scan does not want them. What is left out becomes empty lines, so that lines keep their numbers.
+std::string part_of(std::string_view text, Part part) {
   std::string out;
   out.reserve(text.size());
-  bool inside = false;
+  bool head = true;
+  bool examples = false;
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
-    inside = inside || line == "examples = [";
-    if (!inside) out += line;
-    inside = inside && line != "]";
+    head = head && !line.starts_with("[[");
+    if (!head && part == Part::head) break;
+    examples = examples || line == "examples = [";
+    if (!examples && head == (part == Part::head)) out += line;
+    examples = examples && line != "]";
     out += '\n';
     text.remove_prefix(std::min(line.size() + 1, text.size()));
   }
   return out;
 }
 
-Result<std::unique_ptr<const Detector>> build_detector(const TomlValue& root, const std::string& file,
-                                                       Examples examples) {
-  std::string problems;
-  Table table(root, file, problems, examples);
+void read_body(Table& table, DetectorBody& body) {
+  for (const auto& value : table.tables("pattern"))
+    body.patterns.push_back(read_pattern({value, table.file(), table.problems(), table.examples()}));
+  for (const auto& value : table.tables("request"))
+    body.requests.push_back(read_request({value, table.file(), table.problems(), table.examples()}));
+}
+
+}  // namespace
+
+// Makes detectors of files.
+class DetectorFile {
+ public:
+  static Result<std::unique_ptr<const Detector>> build(const TomlValue& root, const std::string& file,
+                                                       Examples examples);
+  static Result<std::unique_ptr<const Detector>> shipped(const EmbeddedFile& file);
+
+ private:
+  static std::unique_ptr<Detector> read_head(Table& table);
+};
+
+std::unique_ptr<Detector> DetectorFile::read_head(Table& table) {
   auto detector = std::make_unique<Detector>();
-  detector->where = file;
+  detector->where = table.file();
   const auto version = table.maybe_number("version");
   if (version != 1) table.complain(1, "the file needs 'version = 1', the only version there is");
   detector->name = table.text("name");
@@ -279,22 +302,53 @@ Result<std::unique_ptr<const Detector>> build_detector(const TomlValue& root, co
                                              : Grouping::process;
   if (detector->grouping == Grouping::process && grouping != "process")
     table.complain(1, fmt::format("'connection' must be process, account or none, not '{}'", grouping));
-  for (const auto& value : table.tables("pattern"))
-    detector->patterns.push_back(read_pattern({value, file, problems, examples}));
-  for (const auto& value : table.tables("request"))
-    detector->requests.push_back(read_request({value, file, problems, examples}));
-  table.end();
   if (detector->programs.empty() && detector->own_programs.empty() && detector->layouts.empty() &&
       !detector->any_program) {
     table.complain(1, "the file names no line it could read: it needs 'programs', 'layouts' or 'any_program'");
   }
-  if (detector->patterns.empty() && detector->requests.empty())
+  return detector;
+}
+
+Result<std::unique_ptr<const Detector>> DetectorFile::build(const TomlValue& root, const std::string& file,
+                                                            Examples examples) {
+  std::string problems;
+  Table table(root, file, problems, examples);
+  auto detector = read_head(table);
+  read_body(table, detector->body_);
+  table.end();
+  if (detector->patterns().empty() && detector->requests().empty())
     table.complain(1, "the file has no [[pattern]] and no [[request]]");
   if (!problems.empty()) return fail(ErrorKind::invalid, problems);
   return detector;
 }
 
-}  // namespace
+Result<std::unique_ptr<const Detector>> DetectorFile::shipped(const EmbeddedFile& file) {
+  const std::string name(file.name);
+  const auto root = parse_toml(part_of(file.text, Part::head), name);
+  if (!root) return std::unexpected(root.error());
+  std::string problems;
+  Table table(*root, name, problems, Examples::drop);
+  auto detector = read_head(table);
+  table.end();
+  if (!problems.empty()) return fail(ErrorKind::invalid, problems);
+  detector->unread_ = file.text;
+  return detector;
+}
+
+const DetectorBody& Detector::body() const {
+  if (unread_.empty()) return body_;
+  std::call_once(asked_, [this] {
+    const auto root = parse_toml(part_of(unread_, Part::body), where);
+    std::string problems;
+    if (root) {
+      Table table(*root, where, problems, Examples::drop);
+      read_body(table, body_);
+      table.end();
+    }
+    if (!root || !problems.empty()) std::abort();  // it is compiled in, and the tests read all of it
+  });
+  return body_;
+}
 
 Pattern::Pattern() = default;
 Pattern::~Pattern() = default;
@@ -311,14 +365,13 @@ std::string_view to_text(Kind kind) {
 Result<std::unique_ptr<const Detector>> parse_detector(std::string_view text, const std::string& file) {
   const auto root = parse_toml(text, file);
   if (!root) return std::unexpected(root.error());
-  return build_detector(*root, file, Examples::keep);
+  return DetectorFile::build(*root, file, Examples::keep);
 }
 
 Result<DetectorSet> load_detectors(std::span<const std::string> paths, Examples examples) {
   DetectorSet set;
   std::string problems;
-  const auto add = [&](const Result<TomlValue>& root, const std::string& file) {
-    auto detector = root ? build_detector(*root, file, examples) : std::unexpected(root.error());
+  const auto add = [&](Result<std::unique_ptr<const Detector>> detector) {
     if (!detector) {
       problems += fmt::format("{}{}", problems.empty() ? "" : "\n", detector.error().message());
       return;
@@ -331,10 +384,16 @@ Result<DetectorSet> load_detectors(std::span<const std::string> paths, Examples 
       *known = std::move(*detector);
     }
   };
+  const auto read = [examples](const Result<TomlValue>& root, const std::string& file) {
+    return root ? DetectorFile::build(*root, file, examples) : std::unexpected(root.error());
+  };
   for (const auto& file : embedded_files()) {
     if (!file.name.starts_with("detectors/")) continue;
-    const std::string name(file.name);
-    add(examples == Examples::keep ? parse_toml(file.text, name) : parse_toml(without_examples(file.text), name), name);
+    if (examples == Examples::drop) {
+      add(DetectorFile::shipped(file));
+    } else {
+      add(read(parse_toml(file.text, std::string(file.name)), std::string(file.name)));
+    }
   }
   for (const auto& path : paths) {
     std::vector<std::string> files;
@@ -348,7 +407,7 @@ Result<DetectorSet> load_detectors(std::span<const std::string> paths, Examples 
       files.push_back(path);
     }
     if (error) return fail(ErrorKind::unavailable, fmt::format("cannot be read: {}", error.message()), path);
-    for (const auto& file : files) add(read_toml_file(file), file);
+    for (const auto& file : files) add(read(read_toml_file(file), file));
   }
   for (const auto& detector : set) {
     for (const auto& included : detector->includes) {

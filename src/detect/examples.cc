@@ -41,7 +41,7 @@ std::string difference(const Example& example, const Finding& finding) {
 std::size_t test_examples(const DetectorSet& set, const Detector& detector, std::vector<std::string>& problems) {
   RecognizerOptions options;
   options.service = detector.name;
-  for (const auto& pattern : detector.patterns) {
+  for (const auto& pattern : detector.patterns()) {
     if (!pattern.if_setting.empty()) options.settings.insert(pattern.if_setting);
   }
   Recognizer recognizer(set, options);
@@ -55,7 +55,7 @@ std::size_t test_examples(const DetectorSet& set, const Detector& detector, std:
   };
   std::string scratch;
   Finding finding;
-  for (const auto& pattern : detector.patterns) {
+  for (const auto& pattern : detector.patterns()) {
     for (const auto& example : pattern.examples) {
       const Header header = header_of(example, detector, scratch);
       recognizer.recognize(header, finding);
@@ -77,7 +77,7 @@ std::size_t test_examples(const DetectorSet& set, const Detector& detector, std:
                                ? ""
                                : fmt::format("the planted address {} was taken for the true one", address));
   }
-  for (const auto& request : detector.requests) {
+  for (const auto& request : detector.requests()) {
     for (const auto& example : request.examples) {
       const Header header = header_of(example, detector, scratch);
       recognizer.recognize(header, finding);

@@ -30,7 +30,7 @@ TEST(Examples, OfSettingsAreHarmlessWhileTheyAreOff) {
     RecognizerOptions options;
     options.service = detector->name;
     Recognizer recognizer(shipped(), options);
-    for (const auto& pattern : detector->patterns) {
+    for (const auto& pattern : detector->patterns()) {
       if (pattern.if_setting.empty()) continue;
       for (const auto& example : pattern.examples) {
         Header header;
@@ -49,7 +49,7 @@ TEST(Examples, OfSettingsAreHarmlessWhileTheyAreOff) {
 // A pattern whose examples another one takes is dead, or stands at the wrong place in its file.
 TEST(Examples, EveryPatternThatTellsAnAddressHasAnExampleOfIt) {
   for (const auto& detector : shipped()) {
-    for (const auto& pattern : detector->patterns) {
+    for (const auto& pattern : detector->patterns()) {
       EXPECT_FALSE(pattern.examples.empty()) << pattern.where;
       if (pattern.anchor != Anchor::none) {
         EXPECT_TRUE(pattern.forged) << pattern.where;

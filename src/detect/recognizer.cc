@@ -1,5 +1,4 @@
-// Each set of detectors that some program's lines go to has one trie over the closed steps its readings begin with:
-// literals, byte by byte, and closed fields, as far as it takes to tell the readings apart. A line walks down it once;
+// Each set of detectors that some program's lines go to has one trie (reading_trie.h). A line walks down it once;
 // the readings found on the way are tried in the order of the files, and the first that fits holds. Only where an open field holds
 // odd bytes, and some reading has one before its address, are all readings compared: if they name different addresses,
 // the line has none.
@@ -9,9 +8,11 @@
 #include <array>
 #include <cstring>
 
+#include "base/bytes.h"
 #include "base/hash.h"
 #include "base/text.h"
 #include "detect/expression.h"
+#include "detect/reading_trie.h"
 
 namespace tipstaff {
 namespace {
@@ -69,283 +70,15 @@ std::uint32_t unwrap_repeated(std::string_view& message) {
 
 }  // namespace
 
-struct Recognizer::Entry {
-  const Detector* detector;
-  const Pattern* pattern;
-  const Reading* reading;
-  Kind kind;
-  bool compare;         // odd fields call for a look at all readings
-  std::uint32_t order;  // of the files
-  bool decides = true;  // no reading that comes before it in the files can fit the same line
-  // The bytes by which it is found before the trie is walked, 8 or 4, if those readings that come before it and can fit the
-  // same line are found by as many or more; else 0.
-  std::size_t head = 0;
-  bool prefix_suffices = false;  // harmless, and behind its beginning anything may follow
-  // Where match() reads on: so many steps, and bytes of the next one, are read by the trie and hold nothing to be kept.
-  std::size_t step = 0;
-  std::size_t bytes = 0;
-};
-
 // A reading that fits as far as the trie goes, and the place in the message up to which it does.
 struct Recognizer::Candidate {
-  const Entry* entry;
+  const TrieEntry* entry;
   const char* at;
-};
-
-struct Recognizer::Trie {
-  struct FieldEdge {
-    const Step* field;
-    const Op* op;  // the same
-    std::uint32_t node;
-  };
-  struct Node {
-    std::string label;   // read on the way to it
-    std::string firsts;  // the first bytes of the children's labels
-    std::vector<std::uint32_t> children;
-    std::vector<FieldEdge> fields;
-    std::vector<Entry> entries;
-  };
-  struct Shortcut {
-    std::uint64_t head;
-    std::uint64_t tail;  // of the prefix: what tells it from its neighbours
-    std::string_view prefix;
-    const Entry* entry;
-  };
-  // The readings that begin with a literal of some length, by its first bytes: tried in order before the trie is walked.
-  struct Shortcuts {
-    std::size_t head;  // bytes, as Entry::head
-    std::array<std::vector<Shortcut>, 64> buckets;
-
-    [[nodiscard]] std::uint64_t word_at(const char* at) const {
-      std::uint64_t word = 0;
-      if (head == 8) {
-        std::memcpy(&word, at, 8);
-      } else {
-        std::memcpy(&word, at, 4);
-      }
-      return word;
-    }
-    static std::size_t bucket_of(std::uint64_t word) { return (word * 0x9e3779b97f4a7c15ULL) >> 58U; }
-
-    void add(const Entry& entry) {
-      const std::string_view prefix = entry.reading->prefix;
-      const std::uint64_t word = word_at(prefix.data());
-      buckets[bucket_of(word)].push_back({word, word_at(prefix.data() + prefix.size() - head), prefix, &entry});
-    }
-    /// The first that fits, in the order of the files.
-    const Entry* find(std::string_view message, Fields& fields) const {
-      if (message.size() < head) return nullptr;
-      const char* const end = message.data() + message.size();
-      const std::uint64_t word = word_at(message.data());
-      for (const Shortcut& one : buckets[bucket_of(word)]) {
-        const std::size_t length = one.prefix.size();
-        if (one.head != word || message.size() < length || word_at(message.data() + length - head) != one.tail ||
-            !equal_bytes(message.data(), one.prefix.data(), length))
-          continue;
-        if (one.entry->prefix_suffices) return one.entry;
-        if (match_rest(*one.entry->reading, 1, 0, message.data() + length, end, fields)) return one.entry;
-        fields.clear();
-      }
-      return nullptr;
-    }
-  };
-  std::vector<Node> nodes = std::vector<Node>(1);
-  std::array<std::uint32_t, 256> roots{};
-  std::array<Shortcuts, 2> shortcuts{{{8, {}}, {4, {}}}};
-  std::size_t size = 0;                                                 // entries in all
-  std::vector<std::pair<const Detector*, const Pattern*>> expressions;  // the patterns written as RE2
-
-  void insert(const Entry& entry) {
-    const auto& steps = entry.reading->steps;
-    const std::size_t closed = entry.reading->pivot == Reading::kNoPivot ? steps.size() : entry.reading->pivot;
-    std::uint32_t at = 0;
-    for (std::size_t i = 0; i < closed; ++i) {
-      const Step& step = steps[i];
-      if (step.kind == Step::Kind::group || (step.kind == Step::Kind::field && step.type == FieldType::open)) break;
-      at = step.kind == Step::Kind::literal ? literal_edge(at, step.text)
-                                            : field_edge(at, step, (*entry.reading->ops)[i]);
-    }
-    nodes[at].entries.push_back(entry);
-    ++size;
-  }
-
-  std::uint32_t field_edge(std::uint32_t at, const Step& step, const Op& op) {
-    for (const FieldEdge& edge : nodes[at].fields) {
-      const Step& known = *edge.field;
-      if (known.type == step.type && known.may_miss == step.may_miss && known.set() == step.set()) return edge.node;
-    }
-    const auto child = static_cast<std::uint32_t>(nodes.size());
-    nodes.emplace_back();
-    nodes[at].fields.push_back({&step, &op, child});
-    return child;
-  }
-
-  std::uint32_t literal_edge(std::uint32_t at, std::string_view rest) {
-    while (!rest.empty()) {
-      std::uint32_t next = 0;
-      std::size_t common = 0;
-      for (const std::uint32_t child : nodes[at].children) {
-        const std::string& label = nodes[child].label;
-        if (label[0] != rest[0]) continue;
-        next = child;
-        while (common < label.size() && common < rest.size() && label[common] == rest[common]) ++common;
-        break;
-      }
-      if (next == 0) {
-        next = static_cast<std::uint32_t>(nodes.size());
-        nodes.emplace_back();
-        nodes[next].label = rest;
-        nodes[at].children.push_back(next);
-        return next;
-      }
-      if (common < nodes[next].label.size()) {  // split the edge
-        const auto lower = static_cast<std::uint32_t>(nodes.size());
-        nodes.emplace_back();
-        nodes[lower] = std::move(nodes[next]);
-        nodes[next] = Node();
-        nodes[next].label = rest.substr(0, common);
-        nodes[next].children = {lower};
-        nodes[lower].label.erase(0, common);
-      }
-      rest.remove_prefix(common);
-      at = next;
-    }
-    return at;
-  }
-
-  void finish() {
-    for (const std::uint32_t child : nodes[0].children)
-      roots[static_cast<unsigned char>(nodes[child].label[0])] = child;
-    std::vector<Entry*> all;
-    for (auto& node : nodes) {
-      for (auto& entry : node.entries) all.push_back(&entry);
-    }
-    // Two readings can fit one message only if one's beginning begins the other's: such stand side by side when sorted.
-    const auto prefix_of = [](const Entry* entry) -> std::string_view { return entry->reading->prefix; };
-    std::sort(all.begin(), all.end(), [&](auto* a, auto* b) { return prefix_of(a) < prefix_of(b); });
-    std::vector<std::pair<Entry*, Entry*>> both;  // the later one of the files first
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      const std::size_t long_enough = prefix_of(all[i]).size();
-      all[i]->head = long_enough >= 8 ? 8 : long_enough >= 4 ? 4 : 0;
-      const auto& steps = all[i]->reading->steps;
-      all[i]->prefix_suffices = all[i]->kind == Kind::harmless && steps.size() == 2 &&
-                                steps.back().kind == Step::Kind::field && steps.back().type == FieldType::open;
-      for (std::size_t k = i + 1; k < all.size() && prefix_of(all[k]).starts_with(prefix_of(all[i])); ++k) {
-        if (differ(all[i]->reading->steps, all[k]->reading->steps)) continue;
-        const bool in_order = all[i]->order < all[k]->order;
-        both.emplace_back(all[in_order ? k : i], all[in_order ? i : k]);
-      }
-    }
-    std::sort(both.begin(), both.end(), [](auto& a, auto& b) { return a.first->order < b.first->order; });
-    for (const auto& [later, earlier] : both) {
-      if (earlier->reading->open_before_address || later->reading->open_before_address) {
-        later->compare = later->compare || later->kind != Kind::harmless;
-        earlier->compare = earlier->compare || earlier->kind != Kind::harmless;
-      }
-      later->decides = false;
-      later->head = std::min(later->head, earlier->head);
-    }
-    for (const std::uint32_t child : nodes[0].children) shorten(child, 0, 0);
-    for (auto& node : nodes) {
-      for (const std::uint32_t child : node.children) node.firsts += nodes[child].label[0];
-      for (const Entry& entry : node.entries) {
-        for (Shortcuts& some : shortcuts) {
-          if (some.head == entry.head) some.add(entry);
-        }
-      }
-    }
-    for (Shortcuts& some : shortcuts) {
-      for (auto& bucket : some.buckets) {
-        std::sort(bucket.begin(), bucket.end(),
-                  [](const Shortcut& a, const Shortcut& b) { return a.entry->order < b.entry->order; });
-      }
-    }
-  }
-
-  // Whether two readings surely fit no common message: they read the same steps up to two literals of which neither begins
-  // the other.
-  static bool differ(const std::vector<Step>& a, const std::vector<Step>& b) {
-    for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) {
-      if (a[i].kind != b[i].kind || a[i].kind == Step::Kind::group) return false;
-      if (a[i].kind == Step::Kind::literal) {
-        const std::string_view one = a[i].text;
-        const std::string_view other = b[i].text;
-        if (!one.starts_with(other) && !other.starts_with(one)) return true;
-        if (one != other) return false;
-      } else if (a[i].type == FieldType::open || a[i].type != b[i].type || a[i].set() != b[i].set() ||
-                 a[i].may_miss != b[i].may_miss) {
-        return false;
-      }
-    }
-    return false;
-  }
-
-  // Where only one reading is left, the rest of the way says nothing that match() does not say again. `fields` and `bytes`:
-  // fields on the way to the node's label, and bytes of literals since the last one.
-  std::vector<Entry> shorten(std::uint32_t at, std::size_t fields, std::size_t bytes) {
-    bytes += nodes[at].label.size();
-    for (Entry& entry : nodes[at].entries) set_place(entry, fields, bytes);
-    std::vector<Entry> below = nodes[at].entries;
-    const auto take = [&](const std::vector<Entry>& more) { below.insert(below.end(), more.begin(), more.end()); };
-    for (const std::uint32_t child : nodes[at].children) take(shorten(child, fields, bytes));
-    for (const FieldEdge& edge : nodes[at].fields) take(shorten(edge.node, fields + 1, 0));
-    if (below.size() == 1) {
-      set_place(below.front(), fields, bytes);
-      nodes[at].entries = below;
-      nodes[at].children.clear();
-      nodes[at].fields.clear();
-    }
-    return below;
-  }
-
-  // The place in the reading's steps that lies so far on its way; the beginning if a field on the way is kept.
-  static void set_place(Entry& entry, std::size_t fields, std::size_t bytes) {
-    const auto& steps = entry.reading->steps;
-    entry.step = entry.bytes = 0;
-    std::size_t step = 0;
-    for (; fields > 0; ++step) {
-      if (steps[step].kind != Step::Kind::field) continue;
-      if (steps[step].slot != Slot::none) return;
-      --fields;
-    }
-    entry.step = step;
-    entry.bytes = bytes;
-  }
-
-  // Goes the ways of a message and tells `visit` of each reading on them; ends when that says so.
-  template <class Visit>
-  bool walk(const Node* node, const char* at, const char* end, const Visit& visit) const {
-    for (const Entry& entry : node->entries) {
-      if (visit(entry, at)) return true;
-    }
-    if (at == end) return false;
-    if (const Node* const next = child_of(*node, *at)) {
-      const std::size_t length = next->label.size();
-      const bool fits = static_cast<std::size_t>(end - at) >= length && equal_bytes(at, next->label.data(), length);
-      if (fits && walk(next, at + length, end, visit)) return true;
-    }
-    for (const FieldEdge& edge : node->fields) {
-      const char* const behind = skip_field(*edge.op, at, end);
-      if (behind != nullptr && walk(&nodes[edge.node], behind, end, visit)) return true;
-    }
-    return false;
-  }
-
-  const Node* child_of(const Node& node, char byte) const {
-    if (&node == nodes.data()) {
-      const std::uint32_t root = roots[static_cast<unsigned char>(byte)];
-      return root == 0 ? nullptr : &nodes[root];
-    }
-    for (std::size_t child = 0; child < node.firsts.size(); ++child) {
-      if (node.firsts[child] == byte) return &nodes[node.children[child]];
-    }
-    return nullptr;
-  }
 };
 
 struct Recognizer::Program {
   std::vector<const Detector*> named;  // the detectors that name it
-  const Trie* trie = nullptr;
+  const ReadingTrie* trie = nullptr;
   const Detector* requests = nullptr;  // its columns are those of a web access log, if it has them
   bool own = false;                    // its name belongs to the message
   bool quiet = false;                  // it never writes of a login
@@ -368,14 +101,14 @@ Recognizer::Recognizer(const DetectorSet& detectors, RecognizerOptions options)
 Recognizer::~Recognizer() = default;
 Recognizer::Recognizer(Recognizer&&) noexcept = default;
 
-Recognizer::Trie& Recognizer::trie_for(const std::vector<const Detector*>& readers) {
+ReadingTrie& Recognizer::trie_for(const std::vector<const Detector*>& readers) {
   for (auto& [key, trie] : tries_) {
     if (key == readers) return *trie;
   }
-  auto trie = std::make_unique<Trie>();
+  auto trie = std::make_unique<ReadingTrie>();
   std::uint32_t order = 0;
   for (const Detector* detector : readers) {
-    for (const Pattern& pattern : detector->patterns) {
+    for (const Pattern& pattern : detector->patterns()) {
       const bool counts = pattern.if_setting.empty() || options_.settings.contains(pattern.if_setting);
       const Kind kind = counts ? pattern.kind : Kind::harmless;
       for (const Reading& reading : pattern.readings)
@@ -409,7 +142,7 @@ Recognizer::Program& Recognizer::make_program(const Header& header, std::string_
     program->own = program->own || own || !options_.service.empty();
     program->named.push_back(detector.get());
     add(detector.get());
-    if (!detector->requests.empty()) program->requests = detector.get();
+    if (!detector->requests().empty()) program->requests = detector.get();
     for (const auto& included : detector->includes) add(find_detector(detectors_, included));
   }
   if (options_.service.empty() && !name.empty() && !everything) {
@@ -443,9 +176,18 @@ Recognizer::Program& Recognizer::program_for(const Header& header) {
   return program;
 }
 
-bool Recognizer::find_reading(const Trie& trie, std::string_view message, Finding& finding) {
+bool Recognizer::find_reading(const ReadingTrie& trie, std::string_view message, Finding& finding) {
   const char* const end = message.data() + message.size();
-  const auto fits = [&](const Entry& entry, const char* at, Fields& fields) {
+  std::string_view sought;  // last, and whether the message holds it
+  bool holds = true;
+  const auto fits = [&](const TrieEntry& entry, const char* at, Fields& fields) {
+    if (entry.needs.data() != nullptr) {
+      if (entry.needs != sought) {
+        sought = entry.needs;
+        holds = find_text(message.data(), end, sought) != nullptr;
+      }
+      if (!holds) return false;
+    }
     const bool good = entry.step + entry.bytes == 0
                           ? match(*entry.reading, message, fields)
                           : match_rest(*entry.reading, entry.step, entry.bytes, at, end, fields);
@@ -453,14 +195,14 @@ bool Recognizer::find_reading(const Trie& trie, std::string_view message, Findin
     return good;
   };
   // What decides is tried at once; of the others the first in the order of the files that fits holds.
-  const Entry* found = nullptr;
+  const TrieEntry* found = nullptr;
   for (const auto& shortcuts : trie.shortcuts) {
     if (found == nullptr) found = shortcuts.find(message, finding.fields);
   }
   Candidate* const first = candidates_.data();
   Candidate* last = first;
   if (found == nullptr)
-    trie.walk(trie.nodes.data(), message.data(), end, [&](const Entry& entry, const char* at) {
+    trie.walk(trie.nodes.data(), message.data(), end, [&](const TrieEntry& entry, const char* at) {
       if (!entry.decides) {
         *last++ = {&entry, at};
         return false;
@@ -476,7 +218,7 @@ bool Recognizer::find_reading(const Trie& trie, std::string_view message, Findin
   }
   if (found == nullptr) return false;
   if (found->compare && finding.fields.has_address && holds_odd_bytes(finding.fields)) {
-    trie.walk(trie.nodes.data(), message.data(), end, [&](const Entry& entry, const char* at) {
+    trie.walk(trie.nodes.data(), message.data(), end, [&](const TrieEntry& entry, const char* at) {
       Fields other;
       if (&entry != found && fits(entry, at, other) && other.has_address && other.address != finding.fields.address)
         finding.ambiguous = true;
@@ -522,7 +264,7 @@ void Recognizer::recognize(const Header& header, Finding& finding) {
     if (read_web_request(message, request)) {
       finding.detector = program.requests;
       finding.understood = true;
-      finding.kind = judge_request(program.requests->requests, request);
+      finding.kind = judge_request(program.requests->requests(), request);
       finding.ambiguous = !request.has_address;
       finding.fields.address = request.address;
       finding.fields.has_address = request.has_address;

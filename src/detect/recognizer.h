@@ -14,6 +14,8 @@
 
 namespace tipstaff {
 
+struct ReadingTrie;
+
 /// What one line says.
 struct Finding {
   const Detector* detector = nullptr;  ///< the service's detector; null: nothing reads lines of this program
@@ -55,23 +57,21 @@ class Recognizer {
   void recognize(const Header& header, Finding& finding);
 
  private:
-  struct Entry;
   struct Candidate;
-  struct Trie;
   struct Program;
   struct ProgramSlot;
   Program& program_for(const Header& header);
   Program& make_program(const Header& header, std::string_view name);
-  Trie& trie_for(const std::vector<const Detector*>& readers);
+  ReadingTrie& trie_for(const std::vector<const Detector*>& readers);
   void read_message(const Program& program, std::string_view message, Finding& finding);
-  bool find_reading(const Trie& trie, std::string_view message, Finding& finding);
+  bool find_reading(const ReadingTrie& trie, std::string_view message, Finding& finding);
 
   const DetectorSet& detectors_;
   RecognizerOptions options_;
   std::vector<Candidate> candidates_;  // scratch of find_reading(), as large as the largest trie
   std::vector<ProgramSlot> slots_;     // direct-mapped by a hash of the name
   std::unordered_map<std::string, std::unique_ptr<Program>> programs_;
-  std::vector<std::pair<std::vector<const Detector*>, std::unique_ptr<Trie>>> tries_;
+  std::vector<std::pair<std::vector<const Detector*>, std::unique_ptr<ReadingTrie>>> tries_;
 };
 
 /// The columns of a web access log line; false where it has none. See web_request.cc for who writes which column.

@@ -186,7 +186,7 @@ const char* forward(const Op* op, const Op* last, const char* at, const char* en
         break;
       case Op::Kind::open: {  // up to the first place of the literal behind it
         const std::string_view literal = op[1].literal();
-        to = static_cast<const char*>(memmem(at, static_cast<std::size_t>(end - at), literal.data(), literal.size()));
+        to = find_text(at, end, literal);
         if (to == nullptr) return nullptr;
         keep_open(op->slot, between(at, to), fields);
         at = to;
@@ -281,8 +281,7 @@ bool match_first(const Reading& reading, const char* at, const char* end, Fields
   const Fields before = fields;
   const char* from = at;
   for (int tries = 0; tries < kMostTries; ++tries) {
-    const auto* to =
-        static_cast<const char*>(memmem(from, static_cast<std::size_t>(end - from), literal.data(), literal.size()));
+    const char* const to = find_text(from, end, literal);
     if (to == nullptr) return false;
     if (forward(pivot + 1, reading.last, to, end, fields) == end) {
       keep_open(pivot->slot, between(at, to), fields);

@@ -68,7 +68,7 @@ std::string line_of(const std::string& program, const std::string& message) {
 
 Service service_of(const Detector& detector) {
   Service service;
-  if (detector.requests.empty()) {
+  if (detector.requests().empty()) {
     service.program = detector.programs.front();
     std::erase(service.program, '*');
     if (service.program.ends_with('/')) service.program += "smtpd";
@@ -78,10 +78,10 @@ Service service_of(const Detector& detector) {
     const Header header = split_header(example.line, scratch);
     service.messages.emplace_back(example.full ? header.message : std::string_view(example.line));
   };
-  for (const auto& pattern : detector.patterns) {
+  for (const auto& pattern : detector.patterns()) {
     if (pattern.if_setting.empty()) std::ranges::for_each(pattern.examples, add);
   }
-  for (const auto& request : detector.requests) std::ranges::for_each(request.examples, add);
+  for (const auto& request : detector.requests()) std::ranges::for_each(request.examples, add);
   return service;
 }
 
