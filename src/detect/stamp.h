@@ -40,7 +40,7 @@ class SourceClock {
   std::uint64_t clock_text_ = 0;  // "HH:MM:SS" that gave last_; 0: none
   int day_of_year_ = 0;
   bool day_known_ = false;
-  LocalInstant midnight_{};            // of the day seen last
+  LocalInstant midnight_{};              // of the day seen last
   std::optional<Instant> midnight_utc_;  // the same, if no clock change falls on that day
   std::optional<Instant> last_;
 };
