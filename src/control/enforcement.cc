@@ -162,6 +162,20 @@ std::vector<std::uint64_t> Enforcement::overlapping(const std::optional<IpNetwor
 
 // --- exemptions -------------------------------------------------------------------------------------------------------
 
+std::optional<StandingBlock> Enforcement::by_hand(const IpNetwork& network, std::string_view service) const {
+  std::optional<StandingBlock> found;
+  const Instant now = sinks_.clock();
+  book_.each_of(network, [&](const BlockBook::Block& block) {
+    if (block.rule == 0 && block.until > now && book_.text(block.service) == service) found = book_.standing(block);
+  });
+  return found;
+}
+
+std::optional<TimedExemption> Enforcement::exemption(const IpNetwork& network) const {
+  const auto found = std::ranges::find(book_.exemptions(), network, &TimedExemption::network);
+  return found == book_.exemptions().end() ? std::nullopt : std::optional(*found);
+}
+
 Result<std::vector<StandingBlock>> Enforcement::exempt(const TimedExemption& exemption) {
   const Instant now = sinks_.clock();
   std::vector<StandingBlock> ended;
@@ -220,13 +234,8 @@ void Enforcement::end_exempt() {
     if (!was) continue;
     say(Priority::notice,
         fmt::format("the block of {} ends: it is exempt now ({})", was->network.to_string(), entry->where));
-    VerdictRow row;
-    row.cause = next_key();
-    row.kind = VerdictKind::unblock;
+    VerdictRow row = ended_within(was->network, was->until);
     row.watch_only = !was->enforced;
-    row.network = was->network;
-    row.at = now;
-    row.until = was->until;
     row.by = "tipstaff";
     row.why = "exempt by " + entry->where;
     if (sinks_.row) sinks_.row(std::move(row));
@@ -266,20 +275,14 @@ void Enforcement::restore(const VerdictRow& row, Instant now) {
       return;
     }
     case VerdictKind::unblock:
-      if (row.network) {
-        for (const std::uint64_t id : overlapping(row.network)) std::ignore = book_.remove(id);
-      } else {
-        for (const std::uint64_t id : overlapping(std::nullopt)) std::ignore = book_.remove(id);
+      for (const std::uint64_t id : overlapping(row.network)) {
+        const bool wider = row.network && !within(book_.find(id)->network, *row.network);
+        if (!wider || row.cause.index != kWithin) std::ignore = book_.remove(id);
       }
       return;
     case VerdictKind::exempt:
       if (!row.network) return;
       book_.exempt({*row.network, until, row.by, row.why}, now);
-      if (until <= now) return;
-      for (const std::uint64_t id : overlapping(row.network)) {
-        const BlockBook::Block* const block = book_.find(id);
-        if (block != nullptr && within(block->network, *row.network)) std::ignore = book_.remove(id);
-      }
       return;
     case VerdictKind::drops:
       if (const auto id = book_.find(row)) {
@@ -291,6 +294,17 @@ void Enforcement::restore(const VerdictRow& row, Instant now) {
     case VerdictKind::alert:
       return;
   }
+}
+
+VerdictRow Enforcement::ended_within(const IpNetwork& network, Instant until) {
+  VerdictRow row;
+  row.cause = next_key();
+  row.cause.index = kWithin;
+  row.kind = VerdictKind::unblock;
+  row.network = network;
+  row.at = sinks_.clock();
+  row.until = until;
+  return row;
 }
 
 AttemptKey Enforcement::next_key() {

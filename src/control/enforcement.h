@@ -92,6 +92,10 @@ class Enforcement {
   std::optional<StandingBlock> end(std::uint64_t id);
   /// All that overlap the network; none: all.
   [[nodiscard]] std::vector<std::uint64_t> overlapping(const std::optional<IpNetwork>& network) const;
+  /// The block by hand of this network and service, and the exemption of this network that stand, whose place others would
+  /// take.
+  [[nodiscard]] std::optional<StandingBlock> by_hand(const IpNetwork& network, std::string_view service) const;
+  [[nodiscard]] std::optional<TimedExemption> exemption(const IpNetwork& network) const;
   /// Exempts, or ends an exemption whose `until` has come. Gives the blocks that ended. Error: unavailable (too many).
   [[nodiscard]] Result<std::vector<StandingBlock>> exempt(const TimedExemption& exemption);
   /// A row of the ledger, in the order in which they were recorded, before a firewall is used. Blocks that were only
@@ -107,6 +111,8 @@ class Enforcement {
   /// The guard ends: counts that are not written down yet are. Nothing is opened.
   void stop();
 
+  /// A row that says of blocks within a network that they have ended, the last of which would have at `until`.
+  [[nodiscard]] VerdictRow ended_within(const IpNetwork& network, Instant until);
   /// A key for a row that no attempt has brought about.
   [[nodiscard]] AttemptKey next_key();
   [[nodiscard]] bool stands(const BlockBook::Block& block) const { return block.until > sinks_.clock(); }

@@ -101,6 +101,15 @@ Result<BlockAnswer> GuardCommands::block(const BlockRequest& request) {
   row.network = request.network;
   row.service = request.service;
   row.until = request.lockout ? row.at + *request.lockout : kForever;
+  if (const auto before =
+          enforcement_->by_hand(request.network, request.service)) {  // its end may be later than the new
+    VerdictRow gone = row;
+    gone.cause = enforcement_->next_key();
+    gone.at = before->at;
+    gone.until = before->at;
+    gone.why = "another block by hand takes its place";
+    around_.core().add_row(std::move(gone));
+  }
   const std::uint64_t id = enforcement_->add({.network = request.network,
                                               .service = row.service,
                                               .by = row.by,
@@ -156,9 +165,28 @@ Result<ChangeAnswer> GuardCommands::exempt(const TimedExemption& exemption) {
   const bool over = exemption.until <= row.at;
   row.network = exemption.network;
   row.until = std::max(exemption.until, row.at);
+  const auto before = enforcement_->exemption(exemption.network);
   auto ended = enforcement_->exempt(exemption);
   if (!ended) return std::unexpected(ended.error());
-  for (const StandingBlock& was : *ended) around_.core().lift(was);
+  if (before && !over) {  // its end may be later than the new
+    VerdictRow gone = row;
+    gone.cause = enforcement_->next_key();
+    gone.until = gone.at;
+    gone.why = "another exemption takes its place";
+    around_.core().add_row(std::move(gone));
+  }
+  Instant latest = row.at;
+  for (const StandingBlock& was : *ended) {
+    around_.core().lift(was);
+    latest = std::max(latest, was.until);
+  }
+  if (!ended->empty()) {  // the exemption may be over before the blocks would have been
+    VerdictRow opened = enforcement_->ended_within(exemption.network, latest);
+    opened.watch_only = row.watch_only;
+    opened.by = row.by;
+    opened.why = "exempt";
+    around_.core().add_row(std::move(opened));
+  }
   if (!ended->empty()) add_note(answer, fmt::format("{} blocks within it ended", ended->size()));
   const std::string sentence =
       over ? fmt::format("{} ended the exemption of {}{}", printable(exemption.by), exemption.network.to_string(),

@@ -153,6 +153,7 @@ struct GuardCore::Past {
 struct GuardCore::PastChange {
   std::uint64_t id = 0;
   bool exempts = false;              // else it unblocks
+  bool within = false;               // unblocks what lies within alone
   std::optional<IpNetwork> network;  // none: all
   Instant at{}, until{};
 };
@@ -451,7 +452,8 @@ std::chrono::seconds GuardCore::memory() const {
 
 void GuardCore::restore_verdict(const StoredVerdict& row) {
   if (row.kind == VerdictKind::unblock || row.kind == VerdictKind::exempt) {
-    past_changes_.push_back({row.id, row.kind == VerdictKind::exempt, row.network, row.at, row.until.value_or(row.at)});
+    past_changes_.push_back({row.id, row.kind == VerdictKind::exempt, row.cause.index == kWithin, row.network, row.at,
+                             row.until.value_or(row.at)});
     return;
   }
   const auto rule = std::ranges::find(config_->rules, row.rule, &Rule::name);
@@ -475,9 +477,9 @@ std::optional<Instant> GuardCore::ended_by_hand(const Past& past) const {
     return outer.contains(inner.address()) && outer.bits() <= inner.bits();
   };
   for (const PastChange& change : past_changes_) {
-    if (change.id < past.id || change.at >= past.until || (change.exempts && change.until <= change.at)) continue;
+    if (change.exempts || change.id < past.id || change.at >= past.until) continue;
     if (!change.network || within(past.network, *change.network) ||
-        (!change.exempts && within(*change.network, past.network)))
+        (!change.within && within(*change.network, past.network)))
       return change.at;
   }
   return std::nullopt;

@@ -53,10 +53,14 @@ struct AttemptRow {
 enum class VerdictKind : std::uint8_t {
   block,
   alert,
-  unblock,  ///< the blocks that overlap the network, or all, were ended; `until`: the latest end they had
+  unblock,  ///< the blocks that overlap the network, or all, were ended; those within it alone, where the index of its
+            ///< cause is kWithin. `until`: the latest end they had
   exempt,   ///< the network is exempt until then; an end that is over ends an exemption
   drops,    ///< what the firewall has dropped for the block of this rule, network, service, host and `at`
 };
+
+/// Index of the cause of an `unblock` that left wider networks alone.
+inline constexpr std::uint32_t kWithin = 1;
 
 /// What a rule said, or what became of it. Known by the cause and the rule, so judging again adds nothing. A block whose
 /// `until` is its `at` takes back the block of the same rule, network and `at`: its cause turned out to be no attempt.
