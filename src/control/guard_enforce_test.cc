@@ -263,6 +263,27 @@ TEST(GuardEnforcing, ARestartBringsBackWhatStandsWithTheTimeThatIsLeft) {
   EXPECT_EQ(guard.bench.held(), (Texts{"192.0.2.1 6595", "203.0.113.1 for ever"})) << "behind a block nothing counts";
 }
 
+// What is over takes nothing along that it had ended: a ledger is asked for what has not come to its end.
+TEST(GuardEnforcing, ARestartDoesNotBringBackWhatAShorterOneHadEnded) {
+  Guarding guard;
+  ASSERT_TRUE(guard.commands->block({net("203.0.113.1"), std::nullopt, "", "", "root"}));
+  ASSERT_TRUE(guard.commands->block({net("203.0.113.1"), 10s, "", "", "root"}));
+  ASSERT_TRUE(guard.commands->exempt({net("203.0.113.2"), guard.bench.now + 24h, "root", ""}));
+  ASSERT_TRUE(guard.commands->exempt({net("203.0.113.2"), guard.bench.now + 10s, "root", ""}));
+  guard.attack("192.0.2.1");
+  ASSERT_TRUE(guard.commands->block({net("192.0.2.0/24"), 1h, "", "", "root"}));
+  ASSERT_TRUE(guard.commands->exempt({net("192.0.2.1"), guard.bench.now + 10s, "root", ""}));
+  guard.commit();
+  guard.bench.pass(60s);
+  const auto over = [&](const auto& one) {
+    return one.second.until > one.second.at && *one.second.until <= guard.bench.now;
+  };
+  EXPECT_EQ(std::erase_if(guard.ledger.verdicts, over), 3U);
+  guard.start();
+  EXPECT_EQ(guard.bench.held(), Texts{"192.0.2.0/24 3540"});
+  EXPECT_TRUE(guard.commands->exemptions().empty());
+}
+
 // Killed before the block's row was written: the lines are read and judged again, and the firewall goes on as it was.
 TEST(GuardEnforcing, ABlockWhoseRowWasLostIsJudgedAgain) {
   Guarding guard;
