@@ -59,7 +59,7 @@ ErrorKind kind_of(std::string_view word) {
 struct Answer {
   std::string line;
   json::monotonic_resource memory;
-  json::value value;
+  json::value value = json::value(json::storage_ptr(&memory));  // so that what is read is not copied
   [[nodiscard]] const json::object& object() const { return value.as_object(); }
 };
 
