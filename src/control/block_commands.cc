@@ -59,7 +59,7 @@ ErrorKind kind_of(std::string_view word) {
 struct Answer {
   std::string line;
   json::monotonic_resource memory;
-  json::value value;
+  json::value value = json::value(json::storage_ptr(&memory));  // so that what is read is not copied
   [[nodiscard]] const json::object& object() const { return value.as_object(); }
 };
 
@@ -138,52 +138,78 @@ const json::array* list_of(const json::object& object, const char* name) {
   return value != nullptr && value->is_array() ? &value->as_array() : nullptr;
 }
 
-// One line of a list, cut into columns.
-using Row = std::array<std::string, 6>;
+std::string_view view_of(const json::object& object, const char* name) {
+  const json::value* const value = object.if_contains(name);
+  return value != nullptr && value->is_string() ? view(value->as_string()) : std::string_view();
+}
 
-Row row_of(const json::object& block, Instant at_now) {
-  const auto count = [&block](const char* name) {
+// Lines of a list of blocks, cut into columns. There may be 100,000: what they have in common is worded once.
+class BlockRows {
+ public:
+  explicit BlockRows(Instant at_now) : now_(at_now) {}
+
+  void add(const json::object& block) {
+    const std::string_view service = view_of(block, "service");
+    rows_.push_back({fmt::format("#{}", count(block, "id")), printable(view_of(block, "network")),
+                     service.empty() ? "all" : printable(service), left(view_of(block, "until")),
+                     cause(view_of(block, "rule"), view_of(block, "by"), view_of(block, "why")),
+                     fmt::format("dropped {}{}", count(block, "dropped"),
+                                 is(block, "exempt", false)      ? ", observed: exempt"
+                                 : !is(block, "enforced", false) ? ", would be blocked"
+                                 : !is(block, "effective", true) ? ", NOT EFFECTIVE"
+                                                                 : "")});
+    for (std::size_t i = 0; i < widths_.size(); ++i) widths_[i] = std::max(widths_[i], rows_.back()[i].size());
+  }
+
+  [[nodiscard]] bool empty() const { return rows_.empty(); }
+
+  [[nodiscard]] std::string text() const {
+    std::string out;
+    for (const auto& row : rows_) {
+      for (std::size_t i = 0; i < widths_.size(); ++i) {
+        out += row[i];
+        out.append(widths_[i] - row[i].size() + 2, ' ');
+      }
+      out += row.back();
+      out += '\n';
+    }
+    return out;
+  }
+
+ private:
+  static std::uint64_t count(const json::object& block, const char* name) {
     const json::value* const value = block.if_contains(name);
     return value != nullptr && value->is_number() ? value->to_number<std::uint64_t>() : 0;
-  };
-  const auto is = [&block](const char* name, bool otherwise) {
+  }
+  static bool is(const json::object& block, const char* name, bool otherwise) {
     const json::value* const value = block.if_contains(name);
     return value != nullptr && value->is_bool() ? value->as_bool() : otherwise;
-  };
-  const auto until = time_of(text_of(block, "until"));
-  const std::string rule = text_of(block, "rule");
-  const std::string why = text_of(block, "why");
-  const std::string by = text_of(block, "by");
-  std::string cause = rule.empty() ? fmt::format("by {}{}", by.empty() ? "hand" : printable(by),
-                                                 why.empty() ? "" : fmt::format(" ({})", printable(why)))
-                                   : fmt::format("rule \"{}\"", printable(rule));
-  const std::string service = text_of(block, "service");
-  return {fmt::format("#{}", count("id")),
-          text_of(block, "network"),
-          service.empty() ? "all" : printable(service),
-          time_left(until.value_or(kForever), at_now),
-          std::move(cause),
-          fmt::format("dropped {}{}", count("dropped"),
-                      is("exempt", false)      ? ", observed: exempt"
-                      : !is("enforced", false) ? ", would be blocked"
-                      : !is("effective", true) ? ", NOT EFFECTIVE"
-                                               : "")};
-}
+  }
+  const std::string& left(std::string_view until) {
+    if (left_.empty() || until != until_) {
+      until_ = until;
+      left_ = time_left(time_of(until_).value_or(kForever), now_);
+    }
+    return left_;
+  }
+  const std::string& cause(std::string_view rule, std::string_view by, std::string_view why) {
+    if (cause_.empty() || rule != rule_ || by != by_ || why != why_) {
+      rule_ = rule;
+      by_ = by;
+      why_ = why;
+      cause_ = rule.empty() ? fmt::format("by {}{}", by.empty() ? "hand" : printable(by),
+                                          why.empty() ? "" : fmt::format(" ({})", printable(why)))
+                            : fmt::format("rule \"{}\"", printable(rule));
+    }
+    return cause_;
+  }
 
-void print_rows(const std::vector<Row>& rows) {
-  std::array<std::size_t, 5> widths{};
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string out;
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < widths.size(); ++i)
-      fmt::format_to(std::back_inserter(out), "{:<{}}  ", row[i], widths[i]);
-    out += row.back();
-    out += '\n';
-  }
-  print_out("{}", out);
-}
+  Instant now_;
+  std::vector<std::array<std::string, 6>> rows_;
+  std::array<std::size_t, 5> widths_{};
+  std::string until_, left_;             // of the last row
+  std::string rule_, by_, why_, cause_;  // likewise
+};
 
 // What the guard would have answered, from the ledger; `filter` as it stands in the ask.
 Result<std::string> blocks_from_ledger(const Config& config, const ControlOptions& options) {
@@ -215,15 +241,14 @@ int print_blocks(const ControlOptions& options, const std::string& line, const j
     return kGood;
   }
   const Instant at_now = time_of(text_of(answer, "now")).value_or(now());
-  std::vector<Row> rows;
+  BlockRows rows(at_now);
   if (const json::array* const blocks = list_of(answer, "blocks")) {
-    rows.reserve(blocks->size());
     for (const json::value& one : *blocks) {
-      if (one.is_object()) rows.push_back(row_of(one.as_object(), at_now));
+      if (one.is_object()) rows.add(one.as_object());
     }
   }
   if (rows.empty()) print_error("tipstaff: nothing is blocked\n");
-  print_rows(rows);
+  write_to(stdout, rows.text());
   return kGood;
 }
 

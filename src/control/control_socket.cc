@@ -12,7 +12,6 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -28,7 +27,7 @@ namespace asio = boost::asio;
 using Socket = asio::local::stream_protocol::socket;
 
 constexpr std::chrono::seconds kPatience{5};     // for one question, and for taking its answer
-constexpr std::chrono::seconds kAnswerWait{15};  // a reload writes first what waits for the ledger
+constexpr std::chrono::seconds kAnswerWait{15};  // for a piece; a reload writes first what waits for the ledger
 constexpr std::size_t kLongestAnswer = ControlSocket::kMostWaiting;
 constexpr std::string_view kFull =
     R"({"ok":false,"error":{"kind":"unavailable","message":"too many ask at this moment; try again"}})"
@@ -125,12 +124,19 @@ struct ControlSocket::State : std::enable_shared_from_this<State> {
           asker->answer = self->handler(asker->peer, std::string_view(asker->ask).substr(0, size - 1)) + "\n";
           if (self->waiting + asker->answer.size() > kMostWaiting) asker->answer = kFull;
           self->waiting += asker->answer.size();
-          limit(asker);
-          asio::async_write(asker->socket, asio::buffer(asker->answer),
-                            [self, asker](const boost::system::error_code&, std::size_t) {
-                              self->waiting -= asker->answer.size();
-                              self->end(*asker);
-                            });
+          self->write(asker, 0);
+        });
+  }
+
+  // Piece by piece: whoever takes one in time may have the next, however long the answer is.
+  void write(const std::shared_ptr<Asker>& asker, std::size_t done) {
+    limit(asker);
+    asker->socket.async_write_some(
+        asio::buffer(asker->answer) + done,
+        [self = shared_from_this(), asker, done](const boost::system::error_code& error, std::size_t size) {
+          if (!error && done + size < asker->answer.size()) return self->write(asker, done + size);
+          self->waiting -= asker->answer.size();
+          self->end(*asker);
         });
   }
 
@@ -202,7 +208,7 @@ Result<std::string> ask_guard(const std::string& path, const std::string& line) 
   if (::send(file.get(), ask.data(), ask.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(ask.size()) && errno != EPIPE)
     return std::unexpected(error_of(errno, "the guard cannot be asked", path));
   std::string answer;
-  const auto deadline = std::chrono::steady_clock::now() + kAnswerWait;
+  auto deadline = std::chrono::steady_clock::now() + kAnswerWait;
   std::vector<char> buffer(256'000);
   while (!answer.ends_with('\n') && answer.size() < kLongestAnswer) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
@@ -212,6 +218,7 @@ Result<std::string> ask_guard(const std::string& path, const std::string& line) 
     const ssize_t size = ::recv(file.get(), buffer.data(), buffer.size(), 0);
     if (size <= 0) return fail(ErrorKind::unavailable, "the guard ended the connection without an answer", path);
     answer.append(buffer.data(), static_cast<std::size_t>(size));
+    deadline = std::chrono::steady_clock::now() + kAnswerWait;
   }
   answer.pop_back();
   return answer;

@@ -46,7 +46,7 @@ class ControlSocket {
   std::shared_ptr<State> state_;
 };
 
-/// Asks the guard at `path` and waits at most 15 seconds. Errors: not_found (no guard
+/// Asks the guard at `path` and waits at most 15 seconds for each piece of the answer. Errors: not_found (no guard
 /// runs there), denied, unavailable.
 [[nodiscard]] Result<std::string> ask_guard(const std::string& path, const std::string& line);
 
