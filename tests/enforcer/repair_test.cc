@@ -138,7 +138,7 @@ TEST_F(EnforcerRepair, AHundredThousandSlow) {
   auto began = std::chrono::steady_clock::now();
   program.start();
   const milliseconds taken = since(began);
-  EXPECT_LT(taken, limit(seconds(2)));
+  EXPECT_LT(taken, limit(seconds(4)));  // the kernel is read at least twice
   EnforcerPeer guard(program.socket());
   EXPECT_EQ(guard.list().size(), 100'100U);
   // after a reboot the guard sets all again

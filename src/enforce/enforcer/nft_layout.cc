@@ -128,7 +128,7 @@ class Rule {
     if (shape.bits == size * 8) return *this;
     for (std::size_t i = 0; i < size; ++i) {
       const unsigned left = shape.bits > i * 8 ? shape.bits - static_cast<unsigned>(i) * 8 : 0;
-      bits.at(i) = left >= 8 ? 0xff : static_cast<std::uint8_t>(0xff00U >> left);
+      bits.at(i) = static_cast<std::uint8_t>(left >= 8 ? 0xffU : 0xff00U >> left);
     }
     return mask(kAddress, std::span(bits).first(size));
   }
