@@ -15,12 +15,12 @@ constexpr std::size_t kListAhead = 256U << 10U;
 
 }  // namespace
 
-Peer::Peer(int file, uid_t user, Clock::time_point now) : file_(file), user_(user), moved_(now) {}
+SocketPeer::SocketPeer(int file, uid_t user, Clock::time_point now) : file_(file), user_(user), moved_(now) {}
 
-Peer::~Peer() { ::close(file_); }
+SocketPeer::~SocketPeer() { ::close(file_); }
 
 // No room is given for control messages, so the kernel closes descriptors that somebody sends along.
-Peer::Got Peer::receive(std::string& packet) {
+SocketPeer::Got SocketPeer::receive(std::string& packet) {
   packet.resize(kMostPacket + 1);
   ssize_t size = 0;
   do {
@@ -32,18 +32,18 @@ Peer::Got Peer::receive(std::string& packet) {
   return Got::packet;
 }
 
-void Peer::send(const Message& message) {
+void SocketPeer::send(const Message& message) {
   queue_.push_back(encode(message));
   queued_ += queue_.back().size();
 }
 
-void Peer::send_list(Snapshot blocks, std::uint32_t sequence) {
+void SocketPeer::send_list(Snapshot blocks, std::uint32_t sequence) {
   list_ = std::move(blocks);
   list_at_ = 0;
   list_sequence_ = sequence;
 }
 
-void Peer::fill_from_list() {
+void SocketPeer::fill_from_list() {
   while (list_ != nullptr && queued_ < kListAhead) {
     if (list_at_ == list_->size()) {
       send({.type = MessageType::done, .sequence = list_sequence_});
@@ -62,7 +62,7 @@ void Peer::fill_from_list() {
   }
 }
 
-bool Peer::flush(Clock::time_point now) {
+bool SocketPeer::flush(Clock::time_point now) {
   for (fill_from_list(); !queue_.empty(); fill_from_list()) {
     const std::string& packet = queue_.front();
     const ssize_t sent = ::send(file_, packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -76,7 +76,7 @@ bool Peer::flush(Clock::time_point now) {
   return !ends;
 }
 
-bool Peer::is_in_time(Clock::time_point now) const {
+bool SocketPeer::is_in_time(Clock::time_point now) const {
   if (queued_ > kMostQueued) return false;
   const bool waits = has_output() || !said_hello;
   return !waits || now - moved_ < kPatience;

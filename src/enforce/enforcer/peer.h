@@ -17,7 +17,7 @@
 
 namespace tipstaff {
 
-class Peer {
+class SocketPeer {
  public:
   using Clock = std::chrono::steady_clock;
   using Snapshot = std::shared_ptr<const std::vector<BlockTable::Slot>>;
@@ -27,10 +27,10 @@ class Peer {
   static constexpr std::chrono::seconds kPatience{10};
 
   /// Takes over the socket.
-  Peer(int file, uid_t user, Clock::time_point now);
-  ~Peer();
-  Peer(const Peer&) = delete;
-  Peer& operator=(const Peer&) = delete;
+  SocketPeer(int file, uid_t user, Clock::time_point now);
+  ~SocketPeer();
+  SocketPeer(const SocketPeer&) = delete;
+  SocketPeer& operator=(const SocketPeer&) = delete;
 
   [[nodiscard]] int file() const { return file_; }
   [[nodiscard]] bool is_root() const { return user_ == 0; }

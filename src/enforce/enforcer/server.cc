@@ -108,7 +108,7 @@ void EnforcerServer::run() {
     if (waiting[3].revents != 0 && addresses_.read_events()) next_own_ = Clock::now();
     do_timed(Clock::now());
     for (std::size_t i = 0; i + fixed < waiting.size(); ++i) {
-      Peer& peer = *peers_[i];
+      SocketPeer& peer = *peers_[i];
       bool good = true;
       if ((waiting[i + fixed].revents & (POLLERR | POLLNVAL)) != 0) good = false;
       if (good && !peer.has_output() && waiting[i + fixed].revents != 0) good = serve(peer);
@@ -131,7 +131,7 @@ void EnforcerServer::add_peer() {
   ucred who{};
   socklen_t size = sizeof who;
   const bool known = ::getsockopt(file, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0;
-  auto peer = std::make_unique<Peer>(file, who.uid, Clock::now());
+  auto peer = std::make_unique<SocketPeer>(file, who.uid, Clock::now());
   std::string why;
   if (!known || (who.uid != 0 && who.uid != options_.user)) {
     why = fmt::format("user {} may not speak to the enforcer", who.uid);
@@ -147,14 +147,14 @@ void EnforcerServer::add_peer() {
   std::ignore = peer->flush(Clock::now());
 }
 
-bool EnforcerServer::serve(Peer& peer) {
+bool EnforcerServer::serve(SocketPeer& peer) {
   std::string packet;
   switch (peer.receive(packet)) {
-    case Peer::Got::nothing:
+    case SocketPeer::Got::nothing:
       return true;
-    case Peer::Got::end:
+    case SocketPeer::Got::end:
       return false;
-    case Peer::Got::packet:
+    case SocketPeer::Got::packet:
       break;
   }
   const auto message = decode(packet);
@@ -167,7 +167,7 @@ bool EnforcerServer::serve(Peer& peer) {
   return answer(peer, *message);
 }
 
-bool EnforcerServer::answer(Peer& peer, const Message& message) {
+bool EnforcerServer::answer(SocketPeer& peer, const Message& message) {
   Message reply{.type = MessageType::done, .sequence = message.sequence};
   const auto deny = [&](std::string why, bool ends) {
     peer.send({.type = MessageType::denied, .sequence = message.sequence, .text = std::move(why)});
@@ -224,7 +224,7 @@ void EnforcerServer::tell_all(const Message& message) {
 }
 
 // `except` has them in its answer. Where nobody listens they wait for the next who does.
-void EnforcerServer::tell(std::vector<Entry> ended, const Peer* except) {
+void EnforcerServer::tell(std::vector<Entry> ended, const SocketPeer* except) {
   bool told = except != nullptr && except->wants_events;
   for (std::size_t at = 0; at < ended.size(); at += Message::kMostEntries) {
     Message part{.type = MessageType::ended};
@@ -247,7 +247,7 @@ void EnforcerServer::tell(std::vector<Entry> ended, const Peer* except) {
   }
 }
 
-void EnforcerServer::tell_untold(Peer& peer) {
+void EnforcerServer::tell_untold(SocketPeer& peer) {
   while (!untold_.empty()) {
     Message part{.type = MessageType::ended};
     while (!untold_.empty() && part.entries.size() < Message::kMostEntries) {
@@ -259,7 +259,7 @@ void EnforcerServer::tell_untold(Peer& peer) {
   untold_.shrink_to_fit();
 }
 
-Peer::Snapshot EnforcerServer::snapshot() {
+SocketPeer::Snapshot EnforcerServer::snapshot() {
   const bool fresh = Clock::now() - counts_read_ < kCountsFresh;
   auto held = snapshot_.lock();
   if (held != nullptr && fresh && snapshot_version_ == enforcer_.version()) return held;

@@ -44,17 +44,17 @@ class EnforcerServer {
   void run();
 
  private:
-  using Clock = Peer::Clock;
+  using Clock = SocketPeer::Clock;
   static Instant now();
 
   void add_peer();
   /// False: the connection is to end.
-  bool serve(Peer& peer);
-  bool answer(Peer& peer, const Message& message);
-  void tell_untold(Peer& peer);
-  void tell(std::vector<Entry> ended, const Peer* except);
+  bool serve(SocketPeer& peer);
+  bool answer(SocketPeer& peer, const Message& message);
+  void tell_untold(SocketPeer& peer);
+  void tell(std::vector<Entry> ended, const SocketPeer* except);
   void tell_all(const Message& message);
-  Peer::Snapshot snapshot();
+  SocketPeer::Snapshot snapshot();
   [[nodiscard]] std::string status() const;
   bool read_signals();
   void reload_allowlist();
@@ -72,7 +72,7 @@ class EnforcerServer {
   EnforcerLog log_;
   Enforcer enforcer_;
   ServiceNotify notify_;
-  std::vector<std::unique_ptr<Peer>> peers_;
+  std::vector<std::unique_ptr<SocketPeer>> peers_;
   std::vector<IpNetwork> allowlist_;
   std::vector<IpNetwork> own_;
   std::string allowlist_problem_;
