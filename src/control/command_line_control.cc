@@ -23,7 +23,7 @@ struct ControlCommandLine::State {
   using Run = int (*)(const ControlOptions&);
 
   ControlOptions options;
-  EnforcerOptions enforcer;
+  EnforcerCommandOptions enforcer;
   std::string format = "plain";
   std::string action;  // of `set`
   std::vector<std::pair<CLI::App*, Run>> commands;

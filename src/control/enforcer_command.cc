@@ -96,7 +96,7 @@ class Enforcer {
   int socket_ = -1;
 };
 
-int complain(const EnforcerOptions& options, const Error& error) {
+int complain(const EnforcerCommandOptions& options, const Error& error) {
   if (options.json)
     print_out("{}\n", error_answer(error));
   else
@@ -106,7 +106,7 @@ int complain(const EnforcerOptions& options, const Error& error) {
 
 }  // namespace
 
-int run_enforcer_status(const EnforcerOptions& options) {
+int run_enforcer_status(const EnforcerCommandOptions& options) {
   const auto answer = Enforcer(options.socket).ask(MessageType::status);
   if (!answer) return complain(options, answer.error());
   if (options.json) {
@@ -131,7 +131,7 @@ int run_enforcer_status(const EnforcerOptions& options) {
   return kGood;
 }
 
-int run_enforcer_clear(const EnforcerOptions& options) {
+int run_enforcer_clear(const EnforcerCommandOptions& options) {
   if (!options.sure) {
     if (::isatty(STDIN_FILENO) == 0) {
       print_error("tipstaff: this opens the firewall to everybody who is shut out; say --yes\n");

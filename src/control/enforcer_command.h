@@ -8,14 +8,14 @@ namespace tipstaff {
 
 inline constexpr const char* kEnforcerSocket = "/run/tipstaff-enforcer/enforcer.sock";
 
-struct EnforcerOptions {
+struct EnforcerCommandOptions {
   std::string socket = kEnforcerSocket;
   bool json = false;
   bool sure = false;  ///< clear: do not ask
 };
 
 // kFailed: refused, or no enforcer runs; kUsage: clear without --yes, and nobody to be asked.
-[[nodiscard]] int run_enforcer_status(const EnforcerOptions& options);
-[[nodiscard]] int run_enforcer_clear(const EnforcerOptions& options);
+[[nodiscard]] int run_enforcer_status(const EnforcerCommandOptions& options);
+[[nodiscard]] int run_enforcer_clear(const EnforcerCommandOptions& options);
 
 }  // namespace tipstaff

@@ -159,7 +159,7 @@ class Gathering {
   }
 
   // What holds all of him comes first.
-  void add_exemption(ExemptionFacts one) {
+  void add_exemption(ExplainedExemption one) {
     const bool holds_all = facts_.network && one.network.contains(facts_.network->address()) &&
                            one.network.bits() <= facts_.network->bits();
     facts_.exempt = facts_.exempt || holds_all;

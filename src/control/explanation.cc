@@ -188,7 +188,7 @@ std::string to_text(const Explanation& facts) {
   }
   section("Rules", rows);
   rows.clear();
-  for (const ExemptionFacts& one : facts.exemptions)
+  for (const ExplainedExemption& one : facts.exemptions)
     rows.push_back(fmt::format("{} ({}){}", one.network.to_string(), printable(one.where),
                                one.until ? " " + end_of(*one.until) : ""));
   section("Exempt by", rows);
@@ -225,7 +225,7 @@ std::string to_json(const Explanation& facts) {
                                  {"note", text(one.note)}});
   object["rules"] = std::move(rules);
   json::array exemptions;
-  for (const ExemptionFacts& one : facts.exemptions)
+  for (const ExplainedExemption& one : facts.exemptions)
     exemptions.push_back(
         json::object{{"network", one.network.to_string()}, {"where", text(one.where)}, {"until", when(one.until)}});
   object["exemptions"] = std::move(exemptions);

@@ -25,7 +25,7 @@ struct RuleFacts {
   std::string note;     ///< "counts for 2001:db8::/64"; empty: nothing to say
 };
 
-struct ExemptionFacts {
+struct ExplainedExemption {
   IpNetwork network;
   std::string where;             ///< file:line, words, or who gave it and why
   std::optional<Instant> until;  ///< of one for a time
@@ -46,8 +46,8 @@ struct Explanation {
 
   std::vector<StandingBlock> blocks;  ///< that shut him out, or would
   std::vector<RuleFacts> rules;
-  std::vector<ExemptionFacts> exemptions;  ///< that concern him, or a part of the network
-  bool exempt = false;                     ///< one of them holds all of him
+  std::vector<ExplainedExemption> exemptions;  ///< that concern him, or a part of the network
+  bool exempt = false;                         ///< one of them holds all of him
 
   std::int64_t failures = 0, successes = 0, probes = 0;  ///< tries, over the whole ledger
   std::optional<Instant> first, last;
