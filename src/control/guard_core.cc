@@ -4,13 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <map>
-#include <ranges>
-#include <set>
-#include <tuple>
 #include <utility>
 
 #include "base/text.h"
+#include "control/guard_core_state.h"
 #include "control/setup.h"
 
 namespace tipstaff {
@@ -19,18 +16,11 @@ namespace {
 constexpr std::size_t kMostRecent = 65'536;
 constexpr std::size_t kMostKeys = 1'000;  // of a verdict
 constexpr std::string_view kRead = "read";
-constexpr std::string_view kUnsure = "may be forged";  // the extra of attempts that count for nothing
 
 RowOutcome to_row(Outcome outcome) {
   return outcome == Outcome::failure   ? RowOutcome::failure
          : outcome == Outcome::success ? RowOutcome::success
                                        : RowOutcome::probe;
-}
-
-Outcome from_row(RowOutcome outcome) {
-  return outcome == RowOutcome::failure   ? Outcome::failure
-         : outcome == RowOutcome::success ? Outcome::success
-                                          : Outcome::probe;
 }
 
 // The service itself says that there is no such account, so what was typed may have been a password.
@@ -40,28 +30,11 @@ bool says_unknown(const std::vector<std::string>& lines) {
   });
 }
 
-// As much of the attempt that caused a block as the rules need to find it again.
-// `service` must live on.
-Attempt cause_of(const IpNetwork& network, const std::string& host, std::string_view service, Instant at) {
-  Attempt attempt;
-  attempt.address = network.address();
-  attempt.host = host;
-  attempt.service = service;
-  attempt.window_time = at;
-  return attempt;
-}
-
 std::string words_of(Narrowing narrowed) {
   std::string words;
   if (narrowed.to_address) words += "; the address alone, since somebody in its network is exempt";
   if (narrowed.to_service) words += "; the service alone, since it may be a customer's program with an old password";
   return words;
-}
-
-// Where a block that is written down shuts less than its rule says.
-Narrowing narrowing_of(const IpNetwork& network, std::string_view service, const Rule& rule) {
-  return {network.is_host() && !rule.network_of(network.address()).is_host(),
-          !service.empty() && rule.scope == Rule::Scope::host};
 }
 
 Attempt cause_of(const VerdictRow& block) { return cause_of(*block.network, block.host, block.service, block.at); }
@@ -95,68 +68,6 @@ SavedSource from_position(const PositionRow& row) {
   }
   return saved;
 }
-
-struct GuardCore::SourceState {
-  std::string name;
-  std::unique_ptr<GuardPipeline> pipeline;
-  ReadMark saved;  // with the last batch
-  std::optional<Place> saved_resume;
-  std::optional<Instant> last;
-};
-
-// An attempt as rules have counted it.
-// Some 65,000 of them are kept: what rules count by, of the rest nothing.
-struct GuardCore::Recent {
-  std::string_view source;   // of names_
-  std::string_view service;  // of the detectors, or of names_
-  std::uint64_t generation = 0, offset = 0;
-  std::uint32_t index = 0;
-  std::uint32_t rule = 0;
-  std::uint32_t count = 1;
-  bool has_address = false;
-  IpAddress address;
-  Instant window_time{};
-  std::string account, host;
-
-  [[nodiscard]] AttemptKey key() const { return {std::string(source), generation, offset, index}; }
-  [[nodiscard]] bool is(const AttemptKey& other) const {
-    return offset == other.offset && generation == other.generation && index == other.index && source == other.source;
-  }
-  [[nodiscard]] Attempt attempt() const {
-    Attempt whole;
-    if (has_address) whole.address = address;
-    whole.account = account;
-    whole.host = host;
-    whole.service = service;
-    whole.count = count;
-    whole.window_time = window_time;
-    return whole;
-  }
-};
-
-// A block as a rule said it, as short as 100,000 of them need.
-struct GuardCore::Past {
-  struct Cause {
-    std::uint32_t source = 0, index = 0;
-    std::uint64_t generation = 0, offset = 0;
-    auto operator<=>(const Cause&) const = default;
-  };
-  Cause cause;
-  IpNetwork network;
-  Instant at{}, until{};  // the same: it is taken back
-  std::uint32_t rule = 0, service = 0, host = 0;
-  std::uint64_t id = 0;  // of its row
-  [[nodiscard]] auto block() const { return std::tuple(rule, network, service, host, at); }
-};
-
-// What was done by hand.
-struct GuardCore::PastChange {
-  std::uint64_t id = 0;
-  bool exempts = false;              // else it unblocks
-  bool within = false;               // unblocks what lies within alone
-  std::optional<IpNetwork> network;  // none: all
-  Instant at{}, until{};
-};
 
 GuardCore::GuardCore(std::shared_ptr<const Config> config, std::shared_ptr<const DetectorSet> detectors, LogSink log,
                      Instant now, std::shared_ptr<Enforcement> enforcement)
@@ -448,220 +359,6 @@ std::chrono::seconds GuardCore::memory() const {
   std::chrono::seconds longest{0};
   for (const Rule& rule : config_->rules) longest = std::max(longest, rule.trigger_window);
   return longest;
-}
-
-void GuardCore::restore_verdict(const StoredVerdict& row) {
-  if (row.kind == VerdictKind::unblock || row.kind == VerdictKind::exempt) {
-    past_changes_.push_back({row.id, row.kind == VerdictKind::exempt, row.cause.index == kWithin, row.network, row.at,
-                             row.until.value_or(row.at)});
-    return;
-  }
-  const auto rule = std::ranges::find(config_->rules, row.rule, &Rule::name);
-  if (row.kind != VerdictKind::block || !row.network || !row.until || rule == config_->rules.end() ||
-      rule->action != Rule::Action::block || rule->count_by == Rule::CountBy::account)
-    return;
-  Past& past = past_.emplace_back();
-  past.cause = {past_texts_.take(row.cause.source), row.cause.index, row.cause.generation, row.cause.offset};
-  past.network = *row.network;
-  past.at = row.at;
-  past.until = *row.until;
-  past.rule = static_cast<std::uint32_t>(rule - config_->rules.begin());
-  past.service = past_texts_.take(row.service);
-  past.host = past_texts_.take(row.host);
-  past.id = row.id;
-}
-
-// When a block was ended by hand; none: it was not.
-std::optional<Instant> GuardCore::ended_by_hand(const Past& past) const {
-  const auto within = [](const IpNetwork& inner, const IpNetwork& outer) {
-    return outer.contains(inner.address()) && outer.bits() <= inner.bits();
-  };
-  for (const PastChange& change : past_changes_) {
-    if (change.exempts || change.id < past.id || change.at >= past.until) continue;
-    if (!change.network || within(past.network, *change.network) ||
-        (!change.within && within(*change.network, past.network)))
-      return change.at;
-  }
-  return std::nullopt;
-}
-
-// Whether the address was exempt for a time then.
-bool GuardCore::was_exempt(IpAddress address, Instant time) const {
-  std::vector<IpNetwork> seen;  // the newest change of a network counts
-  for (const PastChange& change : past_changes_ | std::views::reverse) {
-    if (!change.exempts || !change.network || !change.network->contains(address) || change.at > time) continue;
-    if (std::ranges::find(seen, *change.network) != seen.end()) continue;
-    if (change.until > time) return true;
-    seen.push_back(*change.network);
-  }
-  return false;
-}
-
-// What was taken back never stood; what was ended by hand stood until then.
-void GuardCore::drop_ended(Instant now) {
-  std::ranges::sort(past_changes_, {}, &PastChange::id);
-  std::set<decltype(std::declval<Past>().block())> ended;
-  for (const Past& past : past_) {
-    if (past.until <= past.at) ended.insert(past.block());
-  }
-  std::erase_if(past_, [&](Past& past) {
-    if (past.until <= past.at || ended.contains(past.block())) return true;
-    if (past.until <= now - memory()) return false;  // no attempt that counts can have been behind it
-    if (const auto end = ended_by_hand(past)) {
-      past.until = *end;
-      return past.until <= past.at;
-    }
-    if (past.until <= now) return false;
-    VerdictRow row;
-    row.rule = config_->rules[past.rule].name;
-    row.network = past.network;
-    row.service = past_texts_.of(past.service);
-    row.host = past_texts_.of(past.host);
-    row.at = past.at;
-    return !enforcement_->book().find(row);
-  });
-}
-
-void GuardCore::restore(const std::vector<StoredAttempt>& attempts, Instant now) {
-  now_ = now;
-  drop_ended(now);
-  std::ranges::stable_sort(past_, {}, &Past::cause);
-  std::vector<bool> stands(past_.size());
-  const auto stand = [&](std::size_t i) {
-    const Past& past = past_[i];
-    if (stands[i]) return;
-    stands[i] = true;
-    engine_.restore(config_->rules[past.rule],
-                    cause_of(past.network, past_texts_.of(past.host), past_texts_.of(past.service), past.at),
-                    past.until, narrowing_of(past.network, past_texts_.of(past.service), config_->rules[past.rule]));
-  };
-  const auto caused_by = [&](const AttemptKey& key) {
-    const auto source = past_texts_.find(key.source);
-    const Past::Cause cause{source.value_or(UINT32_MAX), key.index, key.generation, key.offset};
-    const auto found = std::ranges::equal_range(past_, cause, {}, &Past::cause);
-    return std::pair(static_cast<std::size_t>(found.begin() - past_.begin()),
-                     static_cast<std::size_t>(found.end() - past_.begin()));
-  };
-  {  // first those caused by attempts older than the ones given
-    std::vector<bool> given(past_.size());
-    for (const StoredAttempt& row : attempts) {
-      for (auto [i, end] = caused_by(row.key); i < end; ++i) given[i] = true;
-    }
-    std::vector<std::size_t> before;
-    for (std::size_t i = 0; i < past_.size(); ++i) {
-      if (!given[i]) before.push_back(i);
-    }
-    std::ranges::stable_sort(before, {}, [this](std::size_t i) { return past_[i].at; });
-    for (const std::size_t i : before) stand(i);
-  }
-
-  Attempt attempt;
-  for (const StoredAttempt& row : attempts) {
-    if (row.withdrawn || row.extra == kUnsure) continue;
-    if (row.address && was_exempt(*row.address, row.window_time)) continue;
-    attempt.outcome = from_row(row.outcome);
-    attempt.address = row.address;
-    attempt.port = row.port;
-    attempt.count = row.count;
-    attempt.has_account = row.account.has_value();
-    attempt.account = row.account.value_or(std::string());
-    attempt.service = name(row.service);
-    attempt.detector = name(row.detector);
-    attempt.origin = name(row.origin);
-    attempt.extra = row.extra;
-    attempt.host = row.host;
-    attempt.time = row.time;
-    attempt.window_time = row.window_time;
-    count(attempt, row.key);
-    verdicts_.clear();
-    engine_.judge(attempt, verdicts_);
-    for (const Verdict& verdict : verdicts_) {  // what was not said then does not hold now
-      if (verdict.kind == Verdict::Kind::block) engine_.lift(*verdict.rule, attempt);
-    }
-    for (auto [i, end] = caused_by(row.key); i < end; ++i) stand(i);
-  }
-  std::ranges::fill(total_failed_, 0);
-  past_ = {};
-  past_changes_ = {};
-  past_texts_ = {};
-}
-
-void GuardCore::restore(const std::vector<StoredAttempt>& attempts, const std::vector<StoredVerdict>& verdicts,
-                        Instant now) {
-  now_ = now;
-  std::vector<const StoredVerdict*> rows;
-  for (const StoredVerdict& row : verdicts) rows.push_back(&row);
-  std::ranges::stable_sort(rows, {}, [](const StoredVerdict* row) { return row->id; });
-  for (const StoredVerdict* row : rows) {
-    enforcement_->restore(*row, now);
-    restore_verdict(*row);
-  }
-  restore(attempts, now);
-}
-
-GuardStatus GuardCore::status(Instant now) const {
-  GuardStatus status;
-  status.now = now;
-  status.since = started_;
-  status.failures = failures_;
-  status.successes = successes_;
-  status.probes = probes_;
-  status.exempt.networks = exempt_networks().size();
-  status.exempt.tries = engine_.counters().exempt;
-  for (const auto& source : sources_) {
-    const GuardPipeline& pipeline = *source->pipeline;
-    SourceStatus& one = status.sources.emplace_back();
-    one.name = source->name;
-    one.lines = pipeline.coverage().counts().lines;
-    one.known_program = pipeline.coverage().counts().known_program;
-    one.understood = pipeline.coverage().counts().understood;
-    one.implausible = pipeline.times().implausible;
-    one.unsure = pipeline.unsure();
-    one.catching_up = pipeline.times().catching_up;
-    one.last = source->last;
-    if (pipeline.times().skew) one.skew = std::chrono::floor<std::chrono::seconds>(*pipeline.times().skew).count();
-    for (const CoverageAlarm& alarm : pipeline.coverage().alarms()) one.alarms.push_back(alarm.to_text());
-  }
-  for (std::size_t i = 0; i < config_->rules.size(); ++i) {
-    const Rule& rule = config_->rules[i];
-    RuleStatus& one = status.rules.emplace_back();
-    one.name = rule.name;
-    one.sentence = rule.explain();
-    one.blocks = rule.action == Rule::Action::block;
-    one.total_failed = total_failed_[i];
-    one.total_verdicts = total_verdicts_[i];
-    for (const Recent& recent : recent_) {
-      if (recent.rule == i && recent.window_time > now - rule.trigger_window) one.currently_failed += recent.count;
-    }
-  }
-  list_blocks(status, now);
-  status.enforcement = enforcement_->status();
-  status.watch_only = !status.enforcement.enforcing;
-  return status;
-}
-
-void GuardCore::list_blocks(GuardStatus& status, Instant now) const {
-  const BlockBook& book = enforcement_->book();
-  std::map<std::string_view, std::size_t> rules;
-  for (std::size_t i = 0; i < config_->rules.size(); ++i) rules.emplace(config_->rules[i].name, i);
-  std::vector<std::vector<const BlockBook::Block*>> blocks(status.rules.size());
-  book.each([&](const BlockBook::Block& block) {
-    if (block.until <= now || block.rule == 0) return;
-    if (const auto rule = rules.find(book.text(block.rule)); rule != rules.end())
-      blocks[rule->second].push_back(&block);
-  });
-  for (std::size_t i = 0; i < blocks.size(); ++i) {
-    RuleStatus& one = status.rules[i];
-    one.currently_blocked = blocks[i].size();
-    const std::size_t listed = std::min(blocks[i].size(), kMostBlocksListed);
-    std::ranges::partial_sort(blocks[i], blocks[i].begin() + static_cast<std::ptrdiff_t>(listed), std::greater(),
-                              &BlockBook::Block::id);
-    for (std::size_t j = 0; j < listed; ++j) {
-      const BlockBook::Block& block = *blocks[i][j];
-      one.blocked.push_back(
-          {block.network.to_string(), book.text(block.service), book.text(block.host), block.at, block.until});
-    }
-  }
 }
 
 Batch GuardCore::cut_batch(Instant now, const Checkpoint& checkpoint) {

@@ -196,4 +196,39 @@ inline bool connects(const Network& network, const std::string& from, const std:
   return is_connected(begin_connection(network, from, to, port), patience);
 }
 
+/// attacker -- host -- server: the host forwards, and on each port host and server listen. The attacker has the addresses
+/// 198.51.100.2 to .11 and 2001:db8:1::2 and ::3; the host 198.51.100.1 and 2001:db8:1::1; the server 192.0.2.2 and
+/// 2001:db8:2::2.
+class AttackedNetworks {
+ public:
+  Network attacker;
+  Network host;
+  Network server;
+
+  explicit AttackedNetworks(const std::vector<std::uint16_t>& ports) {
+    std::vector<std::string> attackers{"2001:db8:1::2/64", "2001:db8:1::3/64"};
+    for (int i = 2; i < 12; ++i) attackers.push_back("198.51.100." + std::to_string(i) + "/24");
+    join(attacker, "a0", attackers, host, "h0", {"198.51.100.1/24", "2001:db8:1::1/64"});
+    join(host, "h1", {"192.0.2.1/24", "2001:db8:2::1/64"}, server, "s0", {"192.0.2.2/24", "2001:db8:2::2/64"});
+    host.forwards();
+    attacker.ip("route add default via 198.51.100.1");
+    attacker.ip("-6 route add default via 2001:db8:1::1");
+    server.ip("route add default via 192.0.2.1");
+    server.ip("-6 route add default via 2001:db8:2::1");
+    for (const std::uint16_t port : ports) {
+      listeners_.push_back(listen_at(host, "0.0.0.0", port));
+      listeners_.push_back(listen_at(server, "0.0.0.0", port));
+      listeners_.push_back(listen_at(host, "2001:db8:1::1", port));
+      listeners_.push_back(listen_at(server, "2001:db8:2::2", port));
+    }
+  }
+
+  bool passes(const std::string& from, const std::string& to, std::uint16_t port) const {
+    return connects(attacker, from, to, port);
+  }
+
+ private:
+  std::vector<Socket> listeners_;
+};
+
 }  // namespace tipstaff

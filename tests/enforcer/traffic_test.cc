@@ -10,34 +10,15 @@ using std::chrono::seconds;
 // How long a connection is given that must not come to stand; that its packets were dropped is known from their count.
 constexpr milliseconds kShort{300};
 
-class EnforcerTraffic : public testing::Test {
+constexpr std::uint16_t kPort = 2222;
+constexpr std::uint16_t kOther = 2525;
+
+class EnforcerTraffic : public testing::Test, protected AttackedNetworks {
  protected:
-  static constexpr std::uint16_t kPort = 2222;
-  static constexpr std::uint16_t kOther = 2525;
-  Network attacker;
-  Network host;
-  Network server;
-  std::vector<Socket> listeners;
+  EnforcerTraffic() : AttackedNetworks({kPort, kOther}) {}
 
-  void SetUp() override {
-    join(attacker, "a0", {"198.51.100.2/24", "198.51.100.3/24", "2001:db8:1::2/64", "2001:db8:1::3/64"}, host, "h0",
-         {"198.51.100.1/24", "2001:db8:1::1/64"});
-    join(host, "h1", {"192.0.2.1/24", "2001:db8:2::1/64"}, server, "s0", {"192.0.2.2/24", "2001:db8:2::2/64"});
-    host.forwards();
-    attacker.ip("route add default via 198.51.100.1");
-    attacker.ip("-6 route add default via 2001:db8:1::1");
-    server.ip("route add default via 192.0.2.1");
-    server.ip("-6 route add default via 2001:db8:2::1");
-    for (const std::uint16_t port : {kPort, kOther}) {
-      listeners.push_back(listen_at(host, "0.0.0.0", port));
-      listeners.push_back(listen_at(server, "0.0.0.0", port));
-      listeners.push_back(listen_at(host, "2001:db8:1::1", port));
-      listeners.push_back(listen_at(server, "2001:db8:2::2", port));
-    }
-  }
-
-  bool passes(const std::string& from, const std::string& to, std::uint16_t port = kPort) {
-    return connects(attacker, from, to, port);
+  bool passes(const std::string& from, const std::string& to, std::uint16_t port = kPort) const {
+    return AttackedNetworks::passes(from, to, port);
   }
   // It does not come to stand, and the block's count says that its packets were dropped.
   void expect_dropped(EnforcerPeer& peer, const BlockKey& key, const std::string& from, const std::string& to,

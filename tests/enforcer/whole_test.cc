@@ -45,29 +45,13 @@ name = "Spraying"
 enabled = false
 )";
 
-class WholeTest : public testing::Test {
+class WholeTest : public testing::Test, protected AttackedNetworks {
  protected:
-  Network attacker, host, server;
-  std::vector<Socket> listeners;
+  WholeTest() : AttackedNetworks({kSsh, kOther}) {}
+
   std::unique_ptr<Whole> whole;
 
   void SetUp() override {
-    std::vector<std::string> outside;
-    for (int i = 2; i < 12; ++i) outside.push_back("198.51.100." + std::to_string(i) + "/24");
-    outside.emplace_back("2001:db8:1::2/64");
-    join(attacker, "a0", outside, host, "h0", {"198.51.100.1/24", "2001:db8:1::1/64"});
-    join(host, "h1", {"192.0.2.1/24", "2001:db8:2::1/64"}, server, "s0", {"192.0.2.2/24", "2001:db8:2::2/64"});
-    host.forwards();
-    attacker.ip("route add default via 198.51.100.1");
-    attacker.ip("-6 route add default via 2001:db8:1::1");
-    server.ip("route add default via 192.0.2.1");
-    server.ip("-6 route add default via 2001:db8:2::1");
-    for (const std::uint16_t port : {kSsh, kOther}) {
-      listeners.push_back(listen_at(host, "0.0.0.0", port));
-      listeners.push_back(listen_at(server, "0.0.0.0", port));
-      listeners.push_back(listen_at(host, "2001:db8:1::1", port));
-      listeners.push_back(listen_at(server, "2001:db8:2::2", port));
-    }
     whole = std::make_unique<Whole>(host, kRules);
     whole->start_guard();
     ASSERT_TRUE(comes_true([&] { return whole->in_guard().has_value(); })) << whole->said();
@@ -81,8 +65,8 @@ class WholeTest : public testing::Test {
     whole->fail(address, account);
     whole->fail(address, account);
   }
-  bool passes(const std::string& from, const std::string& to, std::uint16_t port = kSsh) {
-    return connects(attacker, from, to, port);
+  bool passes(const std::string& from, const std::string& to, std::uint16_t port = kSsh) const {
+    return AttackedNetworks::passes(from, to, port);
   }
   // A connection comes to stand at once, or its first packet was dropped.
   bool is_shut(const std::string& from, const std::string& to, std::uint16_t port = kSsh) {
