@@ -119,7 +119,7 @@ TEST(GuardExempt, ANetworkIsNarrowedToTheAttackerAlsoOverARestart) {
   ASSERT_FALSE(watch.said.empty());
   EXPECT_NE(watch.said.back().find("the address alone, since somebody in its network is exempt"), std::string::npos)
       << watch.said.back();
-  const auto& row = watch.ledger.said().at(0);
+  const auto row = watch.ledger.said().at(0);
   EXPECT_EQ(row.attempts.size(), 3U);
   watch.start();
   watch.fail("203.0.113.8", 2);  // behind its block
