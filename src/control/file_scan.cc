@@ -32,13 +32,23 @@ Result<void> scan_file(const std::string& path, const FileScanOptions& options,
   Recognizer recognizer(*options.detectors, options.recognizer);
   Folder folder(sink);
   SourceClock clock(options.zone, options.year, reader->modified().value_or(now()));
+  LineSplitter splitter;
   std::string scratch;
   Finding finding;
   const auto take = [&](std::string_view line, bool cut) {
     ++counts.lines;
     if (cut) ++counts.cut;
-    const Header header = split_header(line, scratch);
-    clock.follow(header);
+    PlainTail tail;
+    auto seen = Recognizer::Glance::unknown;
+    if (splitter.glance(line, tail)) seen = recognizer.glance(tail, line.data() + line.size());
+    if (seen >= Recognizer::Glance::strange) {
+      if (seen >= Recognizer::Glance::known) ++counts.known_program;
+      if (seen == Recognizer::Glance::understood) ++counts.understood;
+      return;
+    }
+    const bool plain = seen == Recognizer::Glance::more;
+    const Header header = plain ? splitter.header_of(line, tail) : splitter.split(line, scratch);
+    if (!plain) clock.follow(header);
     recognizer.recognize(header, finding);
     if (cut && finding.fields.has_address) {  // whoever wrote the line chose where it is cut, and so what stands last
       finding.ambiguous = true;

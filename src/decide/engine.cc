@@ -51,8 +51,7 @@ struct RuleEngine::Facts {
     return *scope_;
   }
 
-  // Where the attempt came from, as customers have it: an IPv4 address or an IPv6 /64.
-  TableKey place() { return key({32, 64, Rule::Scope::host}); }
+  TableKey place() { return key(kPlace); }
   TableKey place_and_account() {
     const TableKey place = this->place();
     return {place.a ^ account(), place.b ^ mix(account())};
@@ -81,7 +80,9 @@ struct RuleEngine::Facts {
   std::uint64_t host;
   std::optional<bool> forgiven;
   std::optional<bool> stale;
-  bool at_logins = false;  // a failure at a place where somebody logged in
+  bool at_logins = false;                             // a failure at a place where somebody logged in
+  std::uint32_t place_at = KeyedTable<Place>::kNone;  // its entry, once it was looked for
+  bool place_sought = false;
 
  private:
   Shape shape_;
@@ -91,22 +92,36 @@ struct RuleEngine::Facts {
   std::optional<std::uint64_t> scope_;
 };
 
+RuleEngine::State::State(const Rule& rule)
+    : window(rule.needed(), rule.distinct != Rule::Distinct::none, rule.trigger_window), shape(shape_of(rule)) {
+  const Match& match = rule.match;
+  plain = match.service.empty() && match.account.empty() && match.host.empty() && match.origin.empty() &&
+          match.detector.empty() && rule.exempt.entries().empty();
+  for (const Outcome outcome : {Outcome::failure, Outcome::success, Outcome::probe}) {
+    const bool feeds = rule.after_failures > 0 && outcome == Outcome::failure;
+    by_outcome[static_cast<std::size_t>(outcome)] = match.wants(outcome) ? Fit::yes : feeds ? Fit::feeds : Fit::outcome;
+  }
+}
+
 RuleEngine::RuleEngine(std::shared_ptr<const Config> config)
     : config_(std::move(config)),
-      hits_(config_->rules.size()),
       blocks_(config_->settings.tracked),
       places_(config_->settings.tracked),
       known_(config_->settings.tracked),
       logins_(config_->settings.tracked),
       accounts_(config_->settings.tracked),
       stale_(config_->settings.tracked) {
-  windows_.reserve(config_->rules.size());
+  const std::size_t tracked = config_->settings.tracked;
+  states_.reserve(config_->rules.size());
   for (const Rule& rule : config_->rules) {
-    windows_.emplace_back(rule.needed(), rule.distinct != Rule::Distinct::none, rule.trigger_window,
-                          config_->settings.tracked);
-    const Shape& shape = rule_shapes_.emplace_back(shape_of(rule));
-    if (rule.action != Rule::Action::block) continue;
-    if (std::ranges::find(shapes_, shape) == shapes_.end()) shapes_.push_back(shape);
+    State& state = states_.emplace_back(rule);
+    const std::size_t most = state.window.most_keys();
+    if (rule.count_by != Rule::CountBy::account && state.shape == kPlace && most >= tracked) {
+      state.slot = slots_++;
+    } else {
+      state.own = std::make_unique<KeyedTable<Counter>>(std::min(most, tracked));
+    }
+    if (rule.action == Rule::Action::block) note_shape(state.shape);
   }
 }
 
@@ -116,9 +131,63 @@ RuleEngine::Shape RuleEngine::shape_of(const Rule& rule, Narrowing narrowed) {
           narrowed.to_service ? Rule::Scope::service : rule.scope};
 }
 
+void RuleEngine::note_shape(const Shape& shape) {
+  if (shape != kPlace && std::ranges::find(shapes_, shape) == shapes_.end()) shapes_.push_back(shape);
+}
+
+RuleEngine::Place* RuleEngine::find_place(Facts& facts) {
+  if (!facts.place_sought) facts.place_at = places_.find(facts.place());
+  facts.place_sought = true;
+  return facts.place_at == KeyedTable<Place>::kNone ? nullptr : &places_[facts.place_at];
+}
+
+RuleEngine::Place& RuleEngine::take_place(Facts& facts) {
+  if (Place* const known = find_place(facts)) return *known;
+  const auto counters = [this](std::uint32_t index) { return place_counters_.data() + std::size_t{index} * slots_; };
+  facts.place_at = places_.take(facts.place(), facts.now, [&](std::uint32_t lost) {
+    for (State& state : states_) {
+      if (!state.own) state.window.forget(counters(lost)[state.slot]);
+    }
+  });
+  place_counters_.resize(places_.size() * slots_);
+  return places_[facts.place_at];
+}
+
 TableKey RuleEngine::key_of(std::size_t index, Facts& facts) const {
   const Rule& rule = config_->rules[index];
-  return rule.count_by == Rule::CountBy::account ? facts.account_key(rule.scope) : facts.key(rule_shapes_[index]);
+  return rule.count_by == Rule::CountBy::account ? facts.account_key(rule.scope) : facts.key(states_[index].shape);
+}
+
+RuleEngine::Counter* RuleEngine::find_counter(std::size_t index, Facts& facts) {
+  State& state = states_[index];
+  if (!state.own)
+    return find_place(facts) == nullptr ? nullptr : &place_counters_[std::size_t{facts.place_at} * slots_ + state.slot];
+  const Rule& rule = config_->rules[index];
+  const std::uint32_t at =
+      state.own->find(rule.count_by == Rule::CountBy::account ? facts.account_key(rule.scope) : facts.key(state.shape));
+  return at == KeyedTable<Counter>::kNone ? nullptr : &(*state.own)[at];
+}
+
+RuleEngine::Counter& RuleEngine::take_counter(std::size_t index, Facts& facts, std::chrono::seconds kept) {
+  State& state = states_[index];
+  if (!state.own) {
+    take_place(facts);
+    places_.keep_until(facts.place_at, facts.now + kept);
+    return place_counters_[std::size_t{facts.place_at} * slots_ + state.slot];
+  }
+  const std::uint32_t at = state.own->take(key_of(index, facts), facts.now,
+                                           [&state](std::uint32_t lost) { state.window.forget((*state.own)[lost]); });
+  state.own->keep_until(at, facts.now + kept);
+  return (*state.own)[at];
+}
+
+RuleEngine::BlockSpan* RuleEngine::find_block(const Shape& shape, Facts& facts) {
+  if (shape == kPlace) {
+    Place* const place = find_place(facts);
+    return place == nullptr ? nullptr : &place->block;
+  }
+  const std::uint32_t at = blocks_.find(facts.key(shape));
+  return at == KeyedTable<BlockSpan>::kNone ? nullptr : &blocks_[at];
 }
 
 // What a rule with `distinct` tells apart.
@@ -128,13 +197,14 @@ std::uint32_t RuleEngine::value_of(const Rule& rule, Facts& facts) {
                                                                                : 0);
 }
 
-bool RuleEngine::is_shut(Facts& facts) const {
-  if (!facts.attempt.address || blocks_.size() == 0) return false;
-  return std::ranges::any_of(shapes_, [this, &facts](const Shape& shape) {
-    const std::uint32_t found = blocks_.find(facts.key(shape));
-    return found != KeyedTable<BlockSpan>::kNone && blocks_[found].from <= facts.now &&
-           facts.now < blocks_[found].until;
-  });
+bool RuleEngine::is_shut(Facts& facts) {
+  if (!facts.attempt.address) return false;
+  const auto stands = [&facts](const BlockSpan* block) {
+    return block != nullptr && block->from <= facts.now && facts.now < block->until;
+  };
+  if (stands(find_block(kPlace, facts))) return true;
+  return blocks_.size() != 0 &&
+         std::ranges::any_of(shapes_, [&](const Shape& shape) { return stands(find_block(shape, facts)); });
 }
 
 // A success is remembered for its account at its place, unless it looks guessed or came from behind a block; whoever is
@@ -151,11 +221,11 @@ void RuleEngine::note_success(Facts& facts, bool behind_block) {
     known_.keep_until(found, facts.now + kept);
     return;
   }
-  const std::uint32_t at = places_.take(facts.place(), facts.now);
-  const bool guessed = places_[at].failed >= kGuesses && facts.now - places_[at].last_failure < kGuessing;
+  Place& place = take_place(facts);
+  const bool guessed = place.failed >= kGuesses && facts.now - place.last_failure < kGuessing;
   if (guessed && !known) return;
-  places_[at].logged_in = true;
-  places_.keep_until(at, facts.now + kept);
+  place.logged_in = true;
+  places_.keep_until(facts.place_at, facts.now + kept);
   const std::uint32_t index = known ? found : known_.take(key, facts.now);
   KnownLogin& login = known_[index];
   if (!known) login = {};
@@ -191,17 +261,17 @@ bool RuleEngine::is_forgiven(const Rule& rule, Facts& facts) {
   facts.forgiven = false;
   const auto kept = config_->settings.recent_success;
   if (kept.count() == 0 || facts.attempt.outcome != Outcome::failure) return false;
-  const std::uint32_t at = places_.take(facts.place(), facts.now);
-  if (!places_[at].logged_in) {
-    places_.keep_until(at, facts.now + kGuessing);
-    note_failure(places_[at], facts);
+  Place& place = take_place(facts);
+  if (!place.logged_in) {
+    places_.keep_until(facts.place_at, facts.now + kGuessing);
+    note_failure(place, facts);
     return false;
   }
   facts.at_logins = true;
   const std::uint32_t index =
       facts.attempt.has_account ? known_.find(facts.place_and_account()) : KeyedTable<KnownLogin>::kNone;
   if (index == KeyedTable<KnownLogin>::kNone || facts.now - known_[index].success >= kept) {
-    if (!is_stale(facts)) note_failure(places_[at], facts);
+    if (!is_stale(facts)) note_failure(place, facts);
     return false;
   }
   KnownLogin& login = known_[index];
@@ -267,7 +337,7 @@ bool RuleEngine::fill_stale(std::size_t index, Facts& facts, std::vector<Verdict
   }
   if (count.tries < most) return false;
   count.tries = 0;
-  ++hits_[index];
+  ++states_[index].hits;
   Verdict& verdict = say(index, Verdict::Kind::block, static_cast<std::uint32_t>(most), facts, out);
   verdict.stale_client = true;
   verdict.narrowed.to_service = rule.scope != Rule::Scope::service;
@@ -288,11 +358,11 @@ void RuleEngine::judge(const Attempt& attempt, std::vector<Verdict>& out) {
   if (success) note_success(facts, shut);
   if (shut) counters_.behind_block += attempt.count;
   if (shut && !success) return;
-  for (std::size_t i = 0; i < config_->rules.size(); ++i) {
+  for (std::size_t i = 0; i < states_.size(); ++i) {
     const Rule& rule = config_->rules[i];
-    if (shut && (rule.after_failures == 0 || rule.action != Rule::Action::alert)) continue;
-    const Fit fit = rule.fit(attempt);
+    const Fit fit = states_[i].fit(rule, attempt);
     if (fit != Fit::yes && fit != Fit::feeds) continue;
+    if (shut && (rule.after_failures == 0 || rule.action != Rule::Action::alert)) continue;
     const bool blocked = fill(i, fit == Fit::feeds, facts, out);
     if (blocked || (fit == Fit::yes && !rule.look_on)) return;
   }
@@ -301,27 +371,26 @@ void RuleEngine::judge(const Attempt& attempt, std::vector<Verdict>& out) {
 // Counts the attempt for one rule and says what comes of it. True: it was a block.
 bool RuleEngine::fill(std::size_t index, bool feeds, Facts& facts, std::vector<Verdict>& out) {
   const Rule& rule = config_->rules[index];
-  WindowCounter& window = windows_[index];
-  const Attempt& attempt = facts.attempt;
   const bool blocks = rule.action == Rule::Action::block;
   if (blocks && is_forgiven(rule, facts)) return false;
   if (blocks && facts.at_logins && rule.distinct == Rule::Distinct::none && is_stale(facts))
     return fill_stale(index, facts, out);
-  const TableKey key = key_of(index, facts);
-  const bool waits = rule.after_failures > 0;
-  const std::uint32_t handle = waits && !feeds ? window.find(key) : window.take(key, facts.now);
-  if (handle == KeyedTable<int>::kNone) return false;
-  if (!waits || feeds) {
-    window.add(handle, facts.now, attempt.count, value_of(rule, facts));
+  WindowCounter& window = states_[index].window;
+  Counter* counter = nullptr;
+  if (rule.after_failures == 0 || feeds) {
+    counter = &take_counter(index, facts, rule.trigger_window);
+    window.add(*counter, facts.now, facts.attempt.count, value_of(rule, facts));
     if (feeds) return false;
+  } else {
+    counter = find_counter(index, facts);
   }
-  const std::uint32_t counted = window.count(handle, facts.now);
-  if (counted < rule.needed()) return false;
-  if (!blocks && !window.may_alert(handle, facts.now)) return false;
+  if (counter == nullptr || !window.is_full(*counter, facts.now)) return false;
+  if (!blocks && !window.may_alert(*counter, facts.now)) return false;
+  take_counter(index, facts, rule.trigger_window);  // is kept as long
 
-  ++hits_[index];
-  Verdict& verdict = say(index, blocks ? Verdict::Kind::block : Verdict::Kind::alert, counted, facts, out);
-  if (blocks) block(index, handle, facts, verdict);
+  ++states_[index].hits;
+  Verdict& verdict = say(index, blocks ? Verdict::Kind::block : Verdict::Kind::alert, rule.needed(), facts, out);
+  if (blocks) block(index, *counter, facts, verdict);
   return blocks;
 }
 
@@ -351,15 +420,15 @@ bool RuleEngine::has_exempt_neighbour(const Rule& rule, const IpNetwork& network
   return config_->exempt.overlaps(network) || (live_ && live_->overlaps(network)) || rule.exempt.overlaps(network);
 }
 
-void RuleEngine::block(std::size_t index, std::uint32_t handle, Facts& facts, Verdict& verdict) {
+void RuleEngine::block(std::size_t index, Counter& counter, Facts& facts, Verdict& verdict) {
   const Rule& rule = config_->rules[index];
-  WindowCounter& window = windows_[index];
   std::chrono::seconds lockout = rule.lockout;
   if (!rule.escalate.empty()) {
-    const std::size_t before = window.note_block(handle, facts.now, rule.remember);
+    const std::size_t before = WindowCounter::note_block(counter, facts.now, rule.remember);
+    take_counter(index, facts, rule.remember);
     lockout = rule.escalate[std::min(before, rule.escalate.size() - 1)];
   }
-  window.empty(handle);
+  WindowCounter::empty(counter);
   verdict.until = facts.now + lockout;
   if (rule.scope == Rule::Scope::service) verdict.service = facts.attempt.service;
   note_block(rule, verdict.narrowed, facts, verdict.until);
@@ -368,28 +437,33 @@ void RuleEngine::block(std::size_t index, std::uint32_t handle, Facts& facts, Ve
 // Notes the block, so that what comes from behind it counts for nothing.
 void RuleEngine::note_block(const Rule& rule, Narrowing narrowed, Facts& facts, Instant until) {
   const Shape shape = shape_of(rule, narrowed);
-  if (std::ranges::find(shapes_, shape) == shapes_.end()) shapes_.push_back(shape);
-  const std::uint32_t at = blocks_.take(facts.key(shape), facts.now);
-  blocks_[at] = {facts.now, until};
-  blocks_.keep_until(at, until);
+  const BlockSpan span{facts.now, until};
+  if (shape == kPlace) {
+    take_place(facts).block = span;
+    places_.keep_until(facts.place_at, until);
+  } else {
+    note_shape(shape);
+    const std::uint32_t at = blocks_.take(facts.key(shape), facts.now);
+    blocks_[at] = span;
+    blocks_.keep_until(at, until);
+  }
   // The tries before it are not forgotten when it ends: a success right behind it may have been guessed.
   if (config_->settings.recent_success.count() == 0 || narrowed.to_service) return;
-  const std::uint32_t place = places_.take(facts.place(), facts.now);
-  places_[place].failed = kGuesses;
-  places_[place].last_failure = until;
-  places_.keep_until(place, until + kGuessing);
+  Place& place = take_place(facts);
+  place.failed = kGuesses;
+  place.last_failure = until;
+  places_.keep_until(facts.place_at, until + kGuessing);
 }
 
 void RuleEngine::restore(const Rule& rule, const Attempt& cause, Instant until, Narrowing narrowed) {
   Facts facts(cause);
-  const std::uint32_t at = blocks_.find(facts.key(shape_of(rule, narrowed)));
-  const bool known =
-      at != KeyedTable<BlockSpan>::kNone && blocks_[at].from == facts.now && blocks_[at].until > facts.now;
+  const BlockSpan* const block = find_block(shape_of(rule, narrowed), facts);
+  const bool known = block != nullptr && block->from == facts.now && block->until > facts.now;
   if (!narrowed.to_service) {  // else the rule's own counter had no part in it
-    WindowCounter& window = window_of(rule);
-    const std::uint32_t handle = window.take(key_of(index_of(rule), facts), facts.now);
-    if (!known && !rule.escalate.empty()) std::ignore = window.note_block(handle, facts.now, rule.remember);
-    window.empty(handle);
+    const bool escalates = !known && !rule.escalate.empty();
+    Counter& counter = take_counter(index_of(rule), facts, escalates ? rule.remember : std::chrono::seconds(0));
+    if (escalates) std::ignore = WindowCounter::note_block(counter, facts.now, rule.remember);
+    WindowCounter::empty(counter);
   }
   note_block(rule, narrowed, facts, until);
 }
@@ -397,35 +471,39 @@ void RuleEngine::restore(const Rule& rule, const Attempt& cause, Instant until, 
 void RuleEngine::lift(const Rule& rule, const Attempt& cause) {
   Facts facts(cause);
   for (const Narrowing narrowed : {Narrowing{false, false}, {true, false}, {false, true}, {true, true}}) {
-    const std::uint32_t at = blocks_.find(facts.key(shape_of(rule, narrowed)));
-    if (at == KeyedTable<BlockSpan>::kNone || blocks_[at].from != facts.now) continue;
-    blocks_[at].until = blocks_[at].from;
+    BlockSpan* const block = find_block(shape_of(rule, narrowed), facts);
+    if (block == nullptr || block->from != facts.now) continue;
+    block->until = block->from;
     if (narrowed.to_service && rule.scope != Rule::Scope::service) return;
-    WindowCounter& window = window_of(rule);
-    const std::uint32_t handle = window.find(key_of(index_of(rule), facts));
-    if (handle != KeyedTable<int>::kNone) window.forget_block(handle);
+    if (Counter* const counter = find_counter(index_of(rule), facts)) WindowCounter::forget_block(*counter);
     return;
   }
 }
 
 void RuleEngine::count_again(const Rule& rule, const Attempt& attempt) {
   Facts facts(attempt);
-  WindowCounter& window = window_of(rule);
-  window.add(window.take(key_of(index_of(rule), facts), facts.now), facts.now, attempt.count, value_of(rule, facts));
+  const std::size_t index = index_of(rule);
+  Counter& counter = take_counter(index, facts, rule.trigger_window);
+  states_[index].window.add(counter, facts.now, attempt.count, value_of(rule, facts));
 }
 
 void RuleEngine::take_back(const Rule& rule, const Attempt& attempt) {
   Facts facts(attempt);
-  WindowCounter& window = window_of(rule);
-  const std::uint32_t handle = window.find(key_of(index_of(rule), facts));
-  if (handle != KeyedTable<int>::kNone) window.take_back(handle, facts.now, attempt.count);
+  if (Counter* const counter = find_counter(index_of(rule), facts))
+    states_[index_of(rule)].window.take_back(*counter, facts.now, attempt.count);
+}
+
+std::vector<std::uint64_t> RuleEngine::hits() const {
+  std::vector<std::uint64_t> all;
+  for (const State& state : states_) all.push_back(state.hits);
+  return all;
 }
 
 RuleEngine::Counters RuleEngine::counters() const {
   Counters all = counters_;
   all.evicted = blocks_.evicted() + places_.evicted() + known_.evicted() + logins_.evicted() + accounts_.evicted() +
                 stale_.evicted();
-  for (const WindowCounter& window : windows_) all.evicted += window.evicted();
+  for (const State& state : states_) all.evicted += state.own ? state.own->evicted() : 0;
   return all;
 }
 

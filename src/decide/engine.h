@@ -1,8 +1,8 @@
 // Judges attempts: feeds each to the rules and says who is to be shut out until when, and what is worth an alert.
 // Time is the attempts' own (`window_time`), never the clock's, so a replay gives the same verdicts. Everything is
 // counted per host. Knows no firewall: a block stands here from the moment it is judged, also where nobody enforces
-// it, and what arrives behind it counts for nothing. Bounded in memory, without allocation once its tables have
-// grown.
+// it, and what arrives behind it counts for nothing. What rules mostly count by is kept together, one entry for each
+// address of a host with all that is known of it. Bounded in memory, without allocation once its tables have grown.
 #pragma once
 
 #include <array>
@@ -91,27 +91,48 @@ class RuleEngine {
 
   [[nodiscard]] Counters counters() const;
   /// Verdicts of each rule, in the order of config().rules.
-  [[nodiscard]] const std::vector<std::uint64_t>& hits() const { return hits_; }
+  [[nodiscard]] std::vector<std::uint64_t> hits() const;
   [[nodiscard]] const Config& config() const { return *config_; }
 
  private:
-  // What a block shuts, as far as a look-up has to know: one probe into blocks_ for each shape that the rules use.
+  // What a key or a block shuts, as far as a look-up has to know.
   struct Shape {
     unsigned ipv4_prefix = 32;
     unsigned ipv6_prefix = 128;
     Rule::Scope scope = Rule::Scope::host;
     bool operator==(const Shape&) const = default;
   };
-  struct BlockSpan {
-    Instant from{};
-    Instant until{};
-  };
+  // Where attempts come from, as customers have it: an IPv4 address or an IPv6 /64, of one attacked host.
+  static constexpr Shape kPlace{32, 64, Rule::Scope::host};
   static constexpr Instant kNever = Instant::min();
-  // Where attempts come from, as customers have it: an IPv4 address or an IPv6 /64.
+  struct BlockSpan {
+    Instant from = kNever;
+    Instant until = kNever;
+  };
+  using Counter = WindowCounter::Counter;
+  // The counters of the rules that count by place lie in place_counters_.
   struct Place {
+    BlockSpan block;
     Instant last_failure = kNever;
     std::uint32_t failed = 0;  // tries that followed each other within kGuessing; up to kGuesses
     bool logged_in = false;    // somebody did: known_ and logins_ may tell more
+  };
+  // What is kept of a rule beside its numbers.
+  struct State {
+    explicit State(const Rule& rule);
+    // As Rule::fit(), without asking a rule that wants nothing but an outcome.
+    [[nodiscard]] Fit fit(const Rule& rule, const Attempt& attempt) const {
+      const Fit fit = by_outcome[static_cast<std::size_t>(attempt.outcome)];
+      return fit == Fit::outcome || (plain && attempt.address && attempt.has_account) ? fit : rule.fit(attempt);
+    }
+
+    std::array<Fit, 3> by_outcome{};  // of an attempt with address and account, if nothing else is asked for
+    bool plain = false;               // nothing else is
+    WindowCounter window;
+    Shape shape;
+    std::uint32_t slot = 0;                    // among the counters of a place, if it counts by place
+    std::unique_ptr<KeyedTable<Counter>> own;  // else its keys and their counters
+    std::uint64_t hits = 0;
   };
   // An account that logged in at a place.
   struct KnownLogin {
@@ -140,10 +161,15 @@ class RuleEngine {
   [[nodiscard]] std::size_t index_of(const Rule& rule) const {
     return static_cast<std::size_t>(&rule - config_->rules.data());
   }
-  [[nodiscard]] TableKey key_of(std::size_t index, Facts& facts) const;
   static std::uint32_t value_of(const Rule& rule, Facts& facts);
-  WindowCounter& window_of(const Rule& rule) { return windows_[index_of(rule)]; }
-  bool is_shut(Facts& facts) const;
+  Place* find_place(Facts& facts);
+  Place& take_place(Facts& facts);
+  void note_shape(const Shape& shape);
+  TableKey key_of(std::size_t index, Facts& facts) const;
+  Counter* find_counter(std::size_t index, Facts& facts);
+  Counter& take_counter(std::size_t index, Facts& facts, std::chrono::seconds kept);
+  BlockSpan* find_block(const Shape& shape, Facts& facts);
+  bool is_shut(Facts& facts);
   bool is_forgiven(const Rule& rule, Facts& facts);
   bool is_stale(Facts& facts);
   bool fill_stale(std::size_t index, Facts& facts, std::vector<Verdict>& out);
@@ -154,15 +180,15 @@ class RuleEngine {
   Verdict& say(std::size_t index, Verdict::Kind kind, std::uint32_t counted, Facts& facts, std::vector<Verdict>& out);
   void note_block(const Rule& rule, Narrowing narrowed, Facts& facts, Instant until);
   bool fill(std::size_t index, bool feeds, Facts& facts, std::vector<Verdict>& out);
-  void block(std::size_t index, std::uint32_t handle, Facts& facts, Verdict& verdict);
+  void block(std::size_t index, Counter& counter, Facts& facts, Verdict& verdict);
 
   std::shared_ptr<const Config> config_;
-  std::vector<WindowCounter> windows_;  // one for each rule
-  std::vector<std::uint64_t> hits_;
-  std::vector<Shape> rule_shapes_;  // one for each rule
-  std::vector<Shape> shapes_;       // each once: what blocks look like
-  KeyedTable<BlockSpan> blocks_;
+  std::vector<State> states_;     // one for each rule
+  std::vector<Shape> shapes_;     // of blocks, each once, beside kPlace
+  KeyedTable<BlockSpan> blocks_;  // of these shapes
   KeyedTable<Place> places_;
+  std::vector<Counter> place_counters_;  // slots_ for each place
+  std::uint32_t slots_ = 0;
   KeyedTable<KnownLogin> known_;  // by place and account
   KeyedTable<Logins> logins_;     // by place
   KeyedTable<Instant> accounts_;  // those that exist, with their last success anywhere on the host

@@ -41,7 +41,7 @@ class KeyedTable {
   [[nodiscard]] std::uint32_t find(TableKey key) const { return find(key, hash_key(key)); }
 
   /// Index of the key's entry; a new key gets a fresh `Value`, if need be in the place of another. `recycled` is told
-  /// the value that is lost.
+  /// the index of the one that is lost, before it goes.
   template <class Recycled>
   std::uint32_t take(TableKey key, Instant now, Recycled&& recycled) {
     const std::uint32_t hash = hash_key(key);
@@ -53,7 +53,7 @@ class KeyedTable {
       entries_.emplace_back();
       if (entries_.size() * 2 > cells_.size()) double_cells();
     } else {
-      recycled(entries_[index].value);
+      recycled(index);
       unlink(index);
     }
     entries_[index] = {key, now, Value()};
@@ -61,7 +61,7 @@ class KeyedTable {
     return index;
   }
   std::uint32_t take(TableKey key, Instant now) {
-    return take(key, now, [](const Value&) {});
+    return take(key, now, [](std::uint32_t) {});
   }
 
   [[nodiscard]] Value& operator[](std::uint32_t index) { return entries_[index].value; }

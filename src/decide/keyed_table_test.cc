@@ -19,7 +19,7 @@ TEST(KeyedTable, FindsWhatItHoldsAfterAnyNumberOfReplacements) {
   for (std::uint64_t step = 0; step < 20000; ++step) {
     const std::uint64_t name = random() % 2000;
     const Instant now{std::chrono::microseconds(step)};
-    const std::uint32_t index = table.take({name, 0}, now, [&](const std::uint64_t&) { ++lost; });
+    const std::uint32_t index = table.take({name, 0}, now, [&](std::uint32_t) { ++lost; });
     table[index] = step;
     table.keep_until(index, now + std::chrono::microseconds(random() % 1000));
     newest[name] = step;

@@ -11,76 +11,69 @@ namespace {
 
 constexpr std::size_t kMostStampBytes = 64U << 20U;
 
-std::size_t bounded(std::size_t cap, std::uint32_t needed) {
-  return std::min(cap,
-                  std::max<std::size_t>(kMostStampBytes / (needed * (sizeof(Instant) + sizeof(std::uint32_t))), 1));
-}
-
 }  // namespace
 
-WindowCounter::WindowCounter(std::uint32_t needed, bool distinct, std::chrono::seconds window, std::size_t cap)
-    : needed_(std::max(needed, 1U)), distinct_(distinct), window_(window), table_(bounded(cap, std::max(needed, 1U))) {}
+std::size_t WindowCounter::most_keys() const {
+  return std::max<std::size_t>(kMostStampBytes / (needed_ * (sizeof(Instant) + sizeof(std::uint32_t))), 1);
+}
 
-std::uint32_t WindowCounter::take(TableKey key, Instant now) {
-  return table_.take(key, now, [this](const Counter& lost) {
-    if (lost.ring != kNoRing) free_rings_.push_back(lost.ring);
-  });
+void WindowCounter::forget(Counter& counter) {
+  if (counter.ring_ != Counter::kNoRing) free_rings_.push_back(counter.ring_);
+  counter = Counter();
 }
 
 void WindowCounter::give_ring(Counter& counter) {
   if (free_rings_.empty()) {
-    counter.ring = static_cast<std::uint32_t>(stamps_.size() / needed_);
+    counter.ring_ = static_cast<std::uint32_t>(stamps_.size() / needed_);
     stamps_.resize(stamps_.size() + needed_);
     if (distinct_) values_.resize(stamps_.size());
   } else {
-    counter.ring = free_rings_.back();
+    counter.ring_ = free_rings_.back();
     free_rings_.pop_back();
   }
-  stamps_[std::size_t{counter.ring} * needed_] = counter.first;
-  if (distinct_) values_[std::size_t{counter.ring} * needed_] = counter.first_value;
+  stamps_[std::size_t{counter.ring_} * needed_] = counter.first_;
+  if (distinct_) values_[std::size_t{counter.ring_} * needed_] = counter.first_value_;
 }
 
 void WindowCounter::put(Counter& counter, Instant stamp, std::uint32_t value) {
-  if (counter.ring == kNoRing) {
-    if (counter.size == 0 || needed_ == 1) {
-      counter.first = stamp;
-      counter.first_value = value;
-      counter.size = 1;
+  if (counter.ring_ == Counter::kNoRing) {
+    if (counter.size_ == 0 || needed_ == 1) {
+      counter.first_ = stamp;
+      counter.first_value_ = value;
+      counter.size_ = 1;
       return;
     }
     give_ring(counter);
   }
-  const std::size_t base = std::size_t{counter.ring} * needed_;
-  std::size_t at = counter.size;
-  if (counter.size < needed_) {
-    ++counter.size;
-    counter.next = 0;
+  const std::size_t base = std::size_t{counter.ring_} * needed_;
+  std::size_t at = counter.size_;
+  if (counter.size_ < needed_) {
+    ++counter.size_;
+    counter.next_ = 0;
   } else if (distinct_) {
     const auto first = stamps_.begin() + static_cast<std::ptrdiff_t>(base);
     at = static_cast<std::size_t>(std::min_element(first, first + needed_) - first);
   } else {
-    at = counter.next;
-    counter.next = static_cast<std::uint16_t>(counter.next + 1U == needed_ ? 0 : counter.next + 1);
+    at = counter.next_;
+    counter.next_ = static_cast<std::uint16_t>(counter.next_ + 1U == needed_ ? 0 : counter.next_ + 1);
   }
   stamps_[base + at] = stamp;
   if (distinct_) values_[base + at] = value;
 }
 
-void WindowCounter::add(std::uint32_t handle, Instant now, std::uint32_t tries, std::uint32_t value) {
-  Counter& counter = table_[handle];
-  table_.keep_until(handle, now + window_);
+void WindowCounter::add(Counter& counter, Instant now, std::uint32_t tries, std::uint32_t value) {
   if (!distinct_) {
     for (std::uint32_t i = 0; i < std::min(tries, needed_); ++i) put(counter, now, value);
     return;
   }
-  if (counter.ring == kNoRing) {
-    if (counter.size == 1 && counter.first_value == value) {
-      counter.first = now;
+  if (counter.ring_ == Counter::kNoRing) {
+    if (counter.size_ == 1 && counter.first_value_ == value) {
+      counter.first_ = now;
       return;
     }
   } else {
-    const std::size_t base = std::size_t{counter.ring} * needed_;
-    for (std::size_t i = base; i < base + counter.size; ++i) {
+    const std::size_t base = std::size_t{counter.ring_} * needed_;
+    for (std::size_t i = base; i < base + counter.size_; ++i) {
       if (values_[i] == value) {
         stamps_[i] = now;
         return;
@@ -90,16 +83,15 @@ void WindowCounter::add(std::uint32_t handle, Instant now, std::uint32_t tries, 
   put(counter, now, value);
 }
 
-void WindowCounter::take_back(std::uint32_t handle, Instant stamp, std::uint32_t tries) {
-  Counter& counter = table_[handle];
-  if (counter.ring == kNoRing) {
-    if (counter.size == 1 && counter.first == stamp) counter.size = 0;
+void WindowCounter::take_back(Counter& counter, Instant stamp, std::uint32_t tries) {
+  if (counter.ring_ == Counter::kNoRing) {
+    if (counter.size_ == 1 && counter.first_ == stamp) counter.size_ = 0;
     return;
   }
   // what is left goes in anew, the oldest first, as the ring expects it
-  const std::size_t base = std::size_t{counter.ring} * needed_;
+  const std::size_t base = std::size_t{counter.ring_} * needed_;
   std::vector<std::pair<Instant, std::uint32_t>> left;
-  for (std::size_t i = base; i < base + counter.size; ++i) {
+  for (std::size_t i = base; i < base + counter.size_; ++i) {
     if (stamps_[i] == stamp && tries > 0) {
       --tries;
     } else {
@@ -107,32 +99,29 @@ void WindowCounter::take_back(std::uint32_t handle, Instant stamp, std::uint32_t
     }
   }
   std::ranges::sort(left);
-  counter.size = counter.next = 0;
+  counter.size_ = counter.next_ = 0;
   for (const auto& [when, value] : left) put(counter, when, value);
 }
 
-std::uint32_t WindowCounter::count(std::uint32_t handle, Instant now) const {
-  const Counter& counter = table_[handle];
+bool WindowCounter::is_full(const Counter& counter, Instant now) const {
+  if (counter.size_ < needed_) return false;
   const auto counts = [this, now](Instant stamp) { return now - stamp < window_ && stamp - now < window_; };
-  if (counter.ring == kNoRing) return counter.size == 1 && counts(counter.first) ? 1 : 0;
-  const auto first = stamps_.begin() + static_cast<std::ptrdiff_t>(std::size_t{counter.ring} * needed_);
-  return static_cast<std::uint32_t>(std::count_if(first, first + counter.size, counts));
+  if (counter.ring_ == Counter::kNoRing) return counts(counter.first_);
+  const auto first = stamps_.begin() + static_cast<std::ptrdiff_t>(std::size_t{counter.ring_} * needed_);
+  return std::all_of(first, first + counter.size_, counts);
 }
 
-bool WindowCounter::may_alert(std::uint32_t handle, Instant now) {
-  Counter& counter = table_[handle];
-  if (counter.marked != kNever && now - counter.marked < window_ && counter.marked - now < window_) return false;
-  counter.marked = now;
-  table_.keep_until(handle, now + window_);
+bool WindowCounter::may_alert(Counter& counter, Instant now) const {
+  if (counter.marked_ != Counter::kNever && now - counter.marked_ < window_ && counter.marked_ - now < window_)
+    return false;
+  counter.marked_ = now;
   return true;
 }
 
-std::uint32_t WindowCounter::note_block(std::uint32_t handle, Instant now, std::chrono::seconds remember) {
-  Counter& counter = table_[handle];
-  if (counter.marked != kNever && now - counter.marked >= remember) counter.blocks = 0;
-  counter.marked = now;
-  table_.keep_until(handle, now + remember);
-  return counter.blocks++;
+std::uint32_t WindowCounter::note_block(Counter& counter, Instant now, std::chrono::seconds remember) {
+  if (counter.marked_ != Counter::kNever && now - counter.marked_ >= remember) counter.blocks_ = 0;
+  counter.marked_ = now;
+  return counter.blocks_++;
 }
 
 }  // namespace tipstaff

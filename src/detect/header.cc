@@ -1,13 +1,14 @@
-// The common line ("Nov  5 03:04:05 host sshd[17]: text") is split by a few compares at fixed places and one walk over
-// host and program. Everything rarer goes through split_slow(), which tries one form after the other. A field that the
-// sender chooses (RFC 5424's structured data, the container's text) never decides where the program's name stands.
+// The common line is split in plain_line.cc. Everything rarer goes through split_slow(), which tries one form after the
+// other. A field that the sender chooses (RFC 5424's structured data, the container's text) never decides where the
+// program's name stands.
 #include "detect/header.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 #include <cstring>
 
-#include "base/bytes.h"
+#include "detect/plain_line.h"
 
 namespace tipstaff {
 namespace {
@@ -56,9 +57,6 @@ bool is_facility(std::string_view token) {
   return false;
 }
 
-// Whether a dot stands where the names of the facilities end; nine bytes must be readable.
-bool may_be_facility(const char* text) { return text[3] == '.' || text[4] == '.' || text[6] == '.' || text[8] == '.'; }
-
 // The program at the front of `text`: NAME:, NAME[PID]:, NAME[PID] , NAME(SUB)[PID]:, NAME(SUB):, NAME(ANYTHING.
 // Gives false where `text` does not begin so; a first word that is merely a word is not a program.
 bool take_program(std::string_view text, Header& header) {
@@ -104,19 +102,6 @@ bool take_program(std::string_view text, Header& header) {
     if (close != std::string_view::npos && close < 48) header.message = trim(header.message.substr(close + 2));
   }
   return true;
-}
-
-// "Mon DD HH:MM:SS ": its three blanks and two colons, compared eight bytes at a time, and a letter and a digit.
-bool looks_like_bsd(std::string_view line) {
-  if (line.size() <= 16) return false;
-  std::uint64_t head = 0;
-  std::uint64_t tail = 0;
-  std::memcpy(&head, line.data(), 8);
-  std::memcpy(&tail, line.data() + 8, 8);
-  constexpr std::uint64_t kHead = 0x00ff0000ff000000ULL;  // bytes 3 and 6
-  constexpr std::uint64_t kTail = 0xff0000ff0000ff00ULL;  // bytes 9, 12 and 15
-  const bool separated = (head & kHead) == (repeated(' ') & kHead) && (tail & kTail) == 0x2000003a00003a00ULL;
-  return separated && is_upper(line[0]) && is_digit(line[5]);
 }
 
 // Length of an ISO stamp at the front, 0 for none: DATE(T| )TIME[(.|,)FRACTION][ ][Z|+HH:MM|+HHMM].
@@ -400,6 +385,10 @@ void split_slow(std::string_view line, Header& header, std::string& scratch, int
 
 }  // namespace
 
+bool is_program_name(std::string_view text) {
+  return text.size() > 1 && std::ranges::all_of(text, is_program_byte) && !is_facility(text);
+}
+
 std::string_view to_text(Layout layout) {
   switch (layout) {
     case Layout::none:
@@ -441,44 +430,8 @@ std::string_view to_text(StampKind kind) {
 }
 
 Header split_header(std::string_view line, std::string& scratch) {
-  // The fast way, for "Mon DD HH:MM:SS host program[pid]: message".
-  if (looks_like_bsd(line)) {
-    const char* const end = line.data() + line.size();
-    const char* const host = line.data() + 16;
-    const char* const program = find_byte(host, end, ' ') + 1;
-    const bool named = program > host + 1 && end - program > 16 && program[-2] != ':' && program[-2] != ']';
-    const char* name_end = named ? find_either(program, end - 12, '[', ' ') : program;
-    const char* message = nullptr;
-    std::uint32_t pid = 0;
-    if (named && *name_end == '[') {
-      const std::size_t count = digits_behind(name_end + 1, pid);
-      const char* const behind = name_end + 1 + count;
-      if (count != 0 && behind[0] == ']' && behind[1] == ':' && behind[2] == ' ') message = behind + 3;
-    } else if (named && name_end[-1] == ':') {
-      message = name_end + 1;
-      --name_end;
-    }
-    // what may be "auth.info" goes the slow way, and what may be no name at all, and Solaris' "[ID"
-    if (message != nullptr && name_end - program > 1 && is_program_byte(*program) && is_program_byte(name_end[-1]) &&
-        !may_be_facility(program) && !(message[0] == '[' && message[1] == 'I')) {
-      const char* last = end;
-      while (message < last && *message == ' ') ++message;
-      while (last > message && is_blank(last[-1])) --last;
-      const auto text = [](const char* from, const char* to) {
-        return std::string_view(from, static_cast<std::size_t>(to - from));
-      };
-      return {.stamp_kind = StampKind::bsd,
-              .layout = Layout::syslog,
-              .contained = false,
-              .pid = pid,
-              .stamp = {line.data(), 15},
-              .host = text(host, program - 1),
-              .program = text(program, name_end),
-              .message = text(message, last),
-              .from_program = text(program, last)};
-    }
-  }
   Header header;
+  if (split_plain(line, header)) return header;
   split_slow(line, header, scratch, 0);
   return header;
 }

@@ -43,4 +43,7 @@ struct Header {
 /// Splits one line (without its line feed). `scratch` holds the unescaped text of a JSON line.
 [[nodiscard]] Header split_header(std::string_view line, std::string& scratch);
 
+/// Whether the text can only be a program's name where one may stand in a header.
+[[nodiscard]] bool is_program_name(std::string_view text);
+
 }  // namespace tipstaff

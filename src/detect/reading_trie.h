@@ -86,18 +86,25 @@ struct ReadingTrie {
       const std::uint64_t word = word_at(prefix.data());
       buckets[bucket_of(word)].push_back({word, word_at(prefix.data() + prefix.size() - head), prefix, &entry});
     }
+    /// The first from `from` on whose prefix the message begins with, in the order of the files.
+    const Shortcut* find_prefix(std::string_view message, const Shortcut* from = nullptr) const {
+      if (message.size() < head) return nullptr;
+      const std::uint64_t word = word_at(message.data());
+      const auto& bucket = buckets[bucket_of(word)];
+      for (const Shortcut* one = from == nullptr ? bucket.data() : from; one != bucket.data() + bucket.size(); ++one) {
+        const std::size_t length = one->prefix.size();
+        if (one->head == word && message.size() >= length && word_at(message.data() + length - head) == one->tail &&
+            equal_bytes(message.data(), one->prefix.data(), length))
+          return one;
+      }
+      return nullptr;
+    }
     /// The first that fits, in the order of the files.
     const Entry* find(std::string_view message, Fields& fields) const {
-      if (message.size() < head) return nullptr;
       const char* const end = message.data() + message.size();
-      const std::uint64_t word = word_at(message.data());
-      for (const Shortcut& one : buckets[bucket_of(word)]) {
-        const std::size_t length = one.prefix.size();
-        if (one.head != word || message.size() < length || word_at(message.data() + length - head) != one.tail ||
-            !equal_bytes(message.data(), one.prefix.data(), length))
-          continue;
-        if (one.entry->prefix_suffices) return one.entry;
-        if (match_rest(*one.entry->reading, 1, 0, message.data() + length, end, fields)) return one.entry;
+      for (const Shortcut* one = find_prefix(message); one != nullptr; one = find_prefix(message, one + 1)) {
+        if (one->entry->prefix_suffices) return one->entry;
+        if (match_rest(*one->entry->reading, 1, 0, message.data() + one->prefix.size(), end, fields)) return one->entry;
         fields.clear();
       }
       return nullptr;

@@ -94,6 +94,15 @@ struct Recognizer::ProgramSlot {
   std::uint64_t ends = 0;  // of the name
   std::string name;
   Program* program = nullptr;
+  bool plain = false;  // see is_program_name()
+
+  [[nodiscard]] bool holds(std::string_view other, std::uint64_t word) const {
+    return program != nullptr && ends == word && name.size() == other.size() &&
+           (other.size() <= 8 || equal_bytes(name.data(), other.data(), other.size()));
+  }
+  static std::size_t of(std::string_view name, std::uint64_t word) {
+    return ((word + name.size()) * 0x9e3779b97f4a7c15ULL) >> 56U;
+  }
 };
 
 Recognizer::Recognizer(const DetectorSet& detectors, RecognizerOptions options)
@@ -164,16 +173,34 @@ Recognizer::Program& Recognizer::program_for(const Header& header) {
                                                                                     : layout_name(header.layout);
   const bool read_on = header.from_program.data() == name.data();
   const std::uint64_t word = ends_of(name, read_on ? header.from_program.size() - name.size() : 0);
-  ProgramSlot& slot = slots_[((word + name.size()) * 0x9e3779b97f4a7c15ULL) >> 56U];
-  if (slot.program != nullptr && slot.ends == word && slot.name.size() == name.size() &&
-      (name.size() <= 8 || equal_bytes(slot.name.data(), name.data(), name.size())))
-    return *slot.program;
+  ProgramSlot& slot = slots_[ProgramSlot::of(name, word)];
+  if (slot.holds(name, word)) return *slot.program;
   const auto known = programs_.find(std::string(name));
   Program& program = known != programs_.end() ? *known->second : make_program(header, name);
   slot.ends = word;
   slot.name = name;
   slot.program = &program;
+  slot.plain = is_program_name(name);
   return program;
+}
+
+Recognizer::Glance Recognizer::glance(const PlainTail& tail, const char* end) const {
+  const std::string_view name(tail.program, tail.program_end);
+  const std::uint64_t word = ends_of(name, static_cast<std::size_t>(end - tail.program_end));
+  const ProgramSlot& slot = slots_[ProgramSlot::of(name, word)];
+  if (!slot.plain || !slot.holds(name, word)) return Glance::unknown;
+  const Program& program = *slot.program;
+  const std::string_view message(tail.message, end);
+  if (message.empty() || message.back() <= ' ') return Glance::more;  // to be trimmed
+  if (!program.may_begin(message)) {
+    return program.quiet ? Glance::understood : program.named.empty() ? Glance::strange : Glance::known;
+  }
+  if (program.requests != nullptr || message[0] == 'm') return Glance::more;
+  for (const auto& shortcuts : program.trie->shortcuts) {
+    if (const auto* one = shortcuts.find_prefix(message))
+      return one->entry->prefix_suffices ? Glance::understood : Glance::more;
+  }
+  return Glance::more;
 }
 
 bool Recognizer::find_reading(const ReadingTrie& trie, std::string_view message, Finding& finding) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "detect/detector.h"
+#include "detect/plain_line.h"
 
 namespace tipstaff {
 
@@ -52,6 +53,18 @@ class Recognizer {
   Recognizer(const Recognizer&) = delete;
   Recognizer& operator=(const Recognizer&) = delete;
   Recognizer& operator=(Recognizer&&) = delete;
+
+  /// What a glance shows of a line. From `strange` on: it tells nothing, and so much is known of it.
+  enum class Glance : std::uint8_t {
+    unknown,     ///< it may not be plain: a whole header has to be made
+    more,        ///< it is plain, and recognize() has to look at it
+    strange,     ///< no detector names its program
+    known,       ///< not understood
+    understood,  ///< harmless
+  };
+  /// From the program's name and the first bytes of the message (which ends at `end`) only. From `strange` on,
+  /// recognize() says the same.
+  [[nodiscard]] Glance glance(const PlainTail& tail, const char* end) const;
 
   /// Fills `finding`; its views point into the header's text.
   void recognize(const Header& header, Finding& finding);

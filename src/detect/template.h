@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "base/bytes.h"
 #include "base/result.h"
 
 namespace tipstaff {
@@ -149,31 +150,6 @@ struct Fields {
 
 /// Whether the open fields hold bytes other than those of ordinary names, with which a reading could be forged.
 [[nodiscard]] bool holds_odd_bytes(const Fields& fields);
-
-/// Whether two runs of `size` bytes are equal; faster than memcmp for the short ones that literals are.
-[[nodiscard]] inline bool equal_bytes(const char* a, const char* b, std::size_t size) {
-  const auto differ = [&]<class Word>(Word) {
-    Word a_head, b_head, a_tail, b_tail;
-    std::memcpy(&a_head, a, sizeof(Word));
-    std::memcpy(&b_head, b, sizeof(Word));
-    std::memcpy(&a_tail, a + size - sizeof(Word), sizeof(Word));
-    std::memcpy(&b_tail, b + size - sizeof(Word), sizeof(Word));
-    return ((a_head ^ b_head) | (a_tail ^ b_tail)) != 0;
-  };
-  while (size > 16) {
-    std::uint64_t a_word, b_word;
-    std::memcpy(&a_word, a, 8);
-    std::memcpy(&b_word, b, 8);
-    if (a_word != b_word) return false;
-    a += 8, b += 8, size -= 8;
-  }
-  if (size >= 8) return !differ(std::uint64_t{});
-  if (size >= 4) return !differ(std::uint32_t{});
-  for (std::size_t i = 0; i < size; ++i) {
-    if (a[i] != b[i]) return false;
-  }
-  return true;
-}
 
 /// Every address that `message` can be read with by this reading, leftmost and rightmost (for the forgery tests and
 /// `explain`): with no open field before the address there is one at most.
