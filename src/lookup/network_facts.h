@@ -63,7 +63,8 @@ struct NetworkFlags {
 struct NetworkFact {
   NetworkOrigin origin;
   std::string as_name;  ///< printable UTF-8 of at most 128 bytes; may be empty. A stranger chose it: text, not markup
-  IpNetwork network;    ///< the largest around the address for which all this holds
+  IpNetwork network;    ///< as the database has it; parts of it may be told of separately
+  IpNetwork uniform;    ///< around the address, in `network`: all of it has this origin and these flags
   NetworkFlags flags;
   bool operator==(const NetworkFact&) const = default;
 };
@@ -87,6 +88,9 @@ class NetworkFacts {
   [[nodiscard]] virtual std::vector<DatabaseInfo> databases() const = 0;
   /// Look-ups that ended at a place of a file that makes no sense or could not be read.
   [[nodiscard]] virtual std::uint64_t broken() const = 0;
+  /// Takes up files that were replaced since; looks at their dates only. True: one was. Errors: a new one cannot be used,
+  /// told once; the old one stays in use.
+  [[nodiscard]] virtual Result<bool> refresh() = 0;
 };
 
 /// Where libloc's database lies: what `location update` fetched, and what the package brought.
