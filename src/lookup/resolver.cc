@@ -25,18 +25,16 @@ std::uint64_t big_endian(const std::uint8_t* bytes) {
 bool is_dns_name(std::string_view name) {
   if (name.ends_with('.')) name.remove_suffix(1);
   if (name.empty() || name.size() > 253 || IpAddress::parse(name)) return false;
-  std::size_t label = 0;
-  for (const char c : name) {
-    if (c == '.') {
-      if (label == 0) return false;
-      label = 0;
-      continue;
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  for (;;) {
+    const std::string_view label = name.substr(0, name.find('.'));
+    if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') return false;
+    for (const char c : label) {
+      if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !is_digit(c) && c != '-' && c != '_') return false;
     }
-    const bool good =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-    if (!good || ++label > 63) return false;
+    if (label.size() == name.size()) return !std::ranges::all_of(label, is_digit);
+    name.remove_prefix(label.size() + 1);
   }
-  return label > 0;
 }
 
 Result<std::vector<IpAddress>> resolve(const std::string& name) {

@@ -15,7 +15,8 @@ namespace tipstaff {
 /// Addresses kept of one name; further ones are dropped.
 inline constexpr std::size_t kMostAddressesOfName = 64;
 
-/// Letters, digits, hyphens, underscores and dots, at most 253 bytes, labels of 1 to 63, and no address.
+/// A host name as RFC 952 and RFC 1123 2.1 have it, and underscores: at most 253 bytes, labels of 1 to 63 letters, digits,
+/// hyphens (neither first nor last) and underscores, the last one not of digits alone; a dot may follow. No address.
 [[nodiscard]] bool is_dns_name(std::string_view name);
 
 /// Sorted, each once. Errors: not_found (there is no such name, or it has no address), unavailable (nobody could say).

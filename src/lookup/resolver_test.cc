@@ -15,7 +15,9 @@ TEST(Resolver, KnowsWhatANameLooksLike) {
   for (const std::string& bad :
        {std::string(), std::string("."), std::string("a..b"), std::string(".example.com"), std::string("192.0.2.1"),
         std::string("2001:db8::1"), std::string("ex ample.com"), std::string("b\xc3\xbc.example"), label + ".example",
-        std::string("192.0.2.0/24"), std::string(300, 'a'), std::string("*.example.com")}) {
+        std::string("192.0.2.0/24"), std::string(300, 'a'), std::string("*.example.com"),
+        std::string("-rf.example.com"), std::string("a-.example"), std::string("1.2.3"), std::string("a\0.example", 10),
+        std::string("a.example..")}) {
     EXPECT_FALSE(is_dns_name(bad)) << bad;
   }
 }

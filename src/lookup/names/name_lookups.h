@@ -26,7 +26,7 @@ namespace tipstaff {
 
 struct NameLookupOptions {
   /// Resolvers, as "192.0.2.53", "192.0.2.53:5353" or "[2001:db8::53]:53"; empty: those of /etc/resolv.conf.
-  std::vector<std::string> servers;
+  std::vector<std::string> servers = {};
   std::chrono::milliseconds timeout{2'000};   ///< of the first try of a question; the next one waits twice as long
   unsigned tries = 2;                         ///< of each server
   std::chrono::milliseconds longest{15'000};  ///< of one address; what is unanswered then is a problem of its result
@@ -36,9 +36,9 @@ struct NameLookupOptions {
   std::chrono::seconds least_kept{300};       ///< bounds of how long a result holds, whatever the TTLs say
   std::chrono::seconds longest_kept{86'400};
   std::chrono::seconds failure_kept{120};  ///< the same where something could not be found out
-  std::function<Instant()> clock;          ///< of expiry and `asked`; empty: the system's
+  std::function<Instant()> clock = {};     ///< of expiry and `asked`; empty: the system's
   /// Told of each result on the look-ups' own thread; must not wait. May be empty.
-  std::function<void(const AddressNames& names)> answered;
+  std::function<void(const AddressNames& names)> answered = {};
 };
 
 class NameLookups {
