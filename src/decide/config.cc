@@ -72,6 +72,7 @@ class Loader {
     config.allow = std::move(allow_);
     config.settings = settings_;
     config.guard = std::move(guard_);
+    config.desk = std::move(desk_);
     config.files = std::move(files_);
     return {std::move(config), std::move(errors_)};
   }
@@ -142,6 +143,10 @@ class Loader {
       settings_.recent_success = reader.duration("recent_success").value_or(settings_.recent_success);
       settings_.known_account = reader.duration("known_account").value_or(settings_.known_account);
       settings_.stale_factor = reader.count("stale_factor").value_or(settings_.stale_factor);
+    }
+    if (const TomlValue* table = top.table("desk")) {
+      SectionReader reader(*table, "desk", name, errors_);
+      read_desk_settings(reader, desk_);
     }
     if (const TomlValue* table = top.table("enforce")) {
       SectionReader reader(*table, "enforce", name, errors_);
@@ -261,6 +266,7 @@ class Loader {
   AllowSettings allow_;
   Settings settings_;
   GuardSettings guard_;
+  DeskSettings desk_;
   std::vector<std::string> files_;
   ConfigErrors errors_;
 };

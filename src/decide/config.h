@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "base/service_port.h"
+#include "decide/desk_settings.h"
 #include "decide/exemptions.h"
 #include "decide/guard_settings.h"
 #include "decide/rules.h"
@@ -51,6 +52,7 @@ struct Config {
   AllowSettings allow;
   Settings settings;
   GuardSettings guard;
+  DeskSettings desk;
   std::vector<std::string> files;  ///< what it was read from, in that order
 };
 

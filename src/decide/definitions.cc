@@ -52,6 +52,7 @@ constexpr std::array kKeys = {
     other("", "source", KeyType::tables, "none", "Files with settings of their own, as `[[source]]`."),
     other("", "ledger", KeyType::table, "", "Where the guard records, and how long it is kept."),
     other("", "control", KeyType::table, "", "Where the guard answers."),
+    other("", "desk", KeyType::table, "", "What the administrator is told, and when."),
 
     text("rule", "name", "required", "Name of the rule, as it stands in alerts and reports. Unique."),
     other("rule", "enabled", KeyType::flag, "true",
@@ -146,6 +147,18 @@ constexpr std::array kKeys = {
     duration("ledger", "keep_failures", "", 0, "for ever",
              "How long failures and probes are kept, counted from recording; `\"0\"`: for ever."),
     duration("ledger", "keep_successes", "", 0, "180d", "The same for successes, which are the innocents' data."),
+
+    KeyDefinition{"desk", "alerts", "", KeyType::choice, "digest|each|silent", 0, 0, "digest",
+                  "How plain blocks are told: in the daily word, each by a mail of its own, or not at all. What cannot "
+                  "wait is always mailed at once."},
+    KeyDefinition{"desk", "word", "", KeyType::choice, "daily|weekly|off", 0, 0, "daily",
+                  "How often a word on everything is mailed, also when nothing happened; weekly: on Mondays."},
+    text("desk", "word_at", "07:00", "When."),
+    text("desk", "timezone", "this machine's", "Zone of the times in mails: `UTC`, `+02:00`, `Europe/Stockholm`."),
+    other("desk", "victim_words", KeyType::texts, "none",
+          "Words of host names whose owners are to be told when one of theirs attacks: `example` fits "
+          "`mail.example.org`."),
+    other("desk", "victim_networks", KeyType::networks, "none", "Networks whose owners are, likewise."),
 
     text("control", "socket", "/run/tipstaff/control.sock",
          "Unix socket on which the guard answers the commands (control.md)."),

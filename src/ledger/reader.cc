@@ -229,6 +229,22 @@ Result<void> LedgerReader::each_verdict(std::size_t most, const std::function<vo
   return {};
 }
 
+Result<std::vector<StoredVerdict>> LedgerReader::verdicts_behind(std::uint64_t behind, std::size_t most) {
+  if (auto done = state_->refresh(); !done) return std::unexpected(done.error());
+  std::vector<StoredVerdict> all;
+  state_->each([&](OpenMonth& month) {  // ids rise from month to month
+    if (all.size() >= most) return;
+    Statement rows(month.database, select_verdicts("WHERE id > ? ORDER BY id LIMIT ?").c_str());
+    Found<StoredVerdict> found;
+    rows.start(behind, static_cast<std::uint64_t>(most - all.size()));
+    while (rows.next()) {
+      month.rows.fill(rows, found);
+      all.push_back(found.row);
+    }
+  });
+  return all;
+}
+
 Result<void> LedgerReader::each_standing(Instant now, const std::function<void(const StoredVerdict&)>& use) {
   if (auto done = state_->refresh(); !done) return done;
   state_->each([&](OpenMonth& month) {

@@ -125,6 +125,9 @@ class LedgerReader {
   /// What a guard has to know of the blocks that stand: rows whose `until` lies after `now`, and those that take something
   /// back, in the order in which they were recorded. Found by an index, however long the ledger is.
   [[nodiscard]] Result<void> each_standing(Instant now, const std::function<void(const StoredVerdict&)>& use);
+  /// Those with a higher id than `behind`, in the order in which they were recorded, at most `most`; `drops` too. For who
+  /// follows the ledger.
+  [[nodiscard]] Result<std::vector<StoredVerdict>> verdicts_behind(std::uint64_t behind, std::size_t most);
   [[nodiscard]] Result<std::vector<StoredEvent>> events(std::size_t most);
   [[nodiscard]] Result<std::vector<PositionRow>> positions();
   [[nodiscard]] Result<LedgerInfo> info();
