@@ -54,7 +54,7 @@ _tipstaff() {
         return
       fi
       ;;
-    --rules | --detectors | --config)
+    --rules | --detectors | --config | --database)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
       ;;
@@ -66,7 +66,7 @@ _tipstaff() {
   fi
 
   case $command in
-    "") words="scan guard status report ledger check explain detectors
+    "") words="scan guard status report lookup ledger check explain detectors
       blocks block unblock exempt exemptions trial confirm reload enforcer set ban unban banned --help --version" ;;
     scan) words="--service --format --json --rules --year --timezone --jobs --detectors --quiet --help" ;;
     report) words="--account --since --until --format --json --raw --ledger --timezone --limit --help" ;;
@@ -88,6 +88,7 @@ _tipstaff() {
     enforcer) if [[ -z $below ]]; then words="status clear --help"; else words="--socket --json --yes --help"; fi ;;
     explain) words="--account --config --line --service --rules --detectors --year --timezone --json --help" ;;
     guard) words="--config --detectors --help" ;;
+    lookup) words="--database --config --json --help" ;;
     status)
       if [[ $current != -* ]]; then
         # names of rules hold blanks: each is one word, quoted

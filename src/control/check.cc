@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
+#include <iterator>
 #include <sstream>
 
 #include "base/text.h"
@@ -28,6 +30,7 @@ int run_check(const CheckOptions& options) {
   print_error("{}", problems);
   std::vector<std::string> warnings;
   if (config && detectors) warnings = rules_without_ports(**config, *detectors);
+  if (config) std::ranges::copy((*config)->without_facts, std::back_inserter(warnings));
   for (const std::string& warning : warnings) print_error("warning: {}\n", warning);
   if (options.json) {
     boost::json::object all;

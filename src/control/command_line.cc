@@ -14,6 +14,7 @@
 #include "control/explain.h"
 #include "control/guard.h"
 #include "control/ledger_command.h"
+#include "control/lookup_command.h"
 #include "control/output.h"
 #include "control/report.h"
 #include "control/scan.h"
@@ -157,6 +158,24 @@ struct StatusCommand {
     app.footer(
         "Asks the running guard; where none runs, reads the ledger and says so.\n"
         "Exit code: 0 good, 1 neither guard nor ledger can be read, 2 there is no such rule.");
+  }
+};
+
+struct LookupCommand {
+  LookupCommandOptions options;
+
+  void add(CLI::App& app) {
+    app.add_option("ADDRESS", options.addresses, "Addresses")->required()->type_name("");
+    app.add_option("--database", options.databases,
+                   "A file of libloc or in MaxMind's format, instead of those of [lookups]; may be repeated")
+        ->allow_extra_args(false)
+        ->type_name("PATH");
+    app.add_option("--config", options.config, "The file that the guard was started with")->type_name("FILE");
+    app.add_flag("--json", options.json, "As one JSON object");
+    app.footer(
+        "Country, network and its flags, from the database on this machine alone: nothing is asked of anybody.\n"
+        "Exit code: 0 printed, 1 there is no database, or it is damaged, 2 wrong usage.\n\n"
+        "  tipstaff lookup 198.51.100.23");
   }
 };
 
@@ -342,6 +361,7 @@ int run_command_line(int argc, char** argv) {
   GuardCommand guard;
   StatusCommand status;
   ReportCommand report;
+  LookupCommand lookup;
   CLI::App* const scan_app =
       app.add_subcommand("scan", "Read log files: who tried what, and who would have been blocked");
   CLI::App* const explain_app =
@@ -353,6 +373,8 @@ int run_command_line(int argc, char** argv) {
       "guard", "Follow the logs, record every attempt, and block whom the rules say (with --enforce)");
   CLI::App* const status_app = app.add_subcommand("status", "What the guard is doing");
   CLI::App* const report_app = app.add_subcommand("report", "Who tried what and when, from the local database");
+  CLI::App* const lookup_app =
+      app.add_subcommand("lookup", "The country and network of an address, from the database on this machine");
   guard.add(*guard_app);
   status.add(*status_app);
   scan.add(*scan_app);
@@ -361,6 +383,7 @@ int run_command_line(int argc, char** argv) {
   detectors.add(*detectors_app);
   ledger.add(*ledger_app);
   report.add(*report_app);
+  lookup.add(*lookup_app);
   const ControlCommandLine control(app);
   try {
     app.parse(argc, argv);
@@ -373,6 +396,7 @@ int run_command_line(int argc, char** argv) {
   if (const auto code = control.run()) return finish_output(*code);
   if (check_app->parsed()) return finish_output(run_check(check.options));
   if (report_app->parsed()) return finish_output(report.run());
+  if (lookup_app->parsed()) return finish_output(run_lookup(lookup.options));
   if (ledger_app->parsed()) return finish_output(ledger.run());
   if (guard_app->parsed()) return finish_output(run_guard(guard.options));
   if (status_app->parsed()) return finish_output(run_status(status.options));

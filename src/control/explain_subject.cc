@@ -51,7 +51,7 @@ std::vector<std::size_t> counting(const Config& config, const Attempt& attempt) 
   std::vector<std::size_t> rules;
   for (std::size_t i = 0; i < config.rules.size(); ++i) {
     const Rule& rule = config.rules[i];
-    const Fit fit = rule.fit(attempt);
+    const Fit fit = rule.fit(attempt, config.facts.get());
     if (fit != Fit::yes && fit != Fit::feeds) continue;
     if (rule.after_failures == 0 || fit == Fit::feeds) rules.push_back(i);
     if (fit == Fit::yes && !rule.look_on) break;
@@ -235,6 +235,10 @@ class Gathering {
       tell_exemption(rule, one);
       const bool by_account = rule.count_by == Rule::CountBy::account;
       if (by_account && facts_.network) one.note = "counts by account: these are the tries from here alone";
+      if (rule.counts_by_origin() && facts_.network) {
+        one.note = fmt::format("counts by {}: these are the tries from here alone",
+                               rule.count_by == Rule::CountBy::as ? "AS" : "country");
+      }
       if (!by_account && !facts_.network) one.note = "counts by address: these are the tries on this account alone";
       if (rule.count_by == Rule::CountBy::prefix && facts_.network && facts_.network->is_host() &&
           !rule.network_of(facts_.network->address()).is_host())

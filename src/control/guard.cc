@@ -307,6 +307,7 @@ class Guard {
     if (ledger_) restore_rules();
     ::malloc_trim(0);  // what the ledger's rows took
     begin_enforcing();
+    for (const std::string& problem : in_force_.config->without_facts) add_problem(problem);
     const auto find = [this](const std::string& name) -> std::optional<SavedPlace> {
       const auto found = saved_.find(name);
       if (found == saved_.end()) return std::nullopt;
@@ -408,6 +409,7 @@ class Guard {
     core_->pass(now());
     if (maker_->finds() && ++rounds_ % kFindingRounds == 0) look_for_sources();
     for (Following& one : sources_) tell_health(one);
+    refresh_facts();
     if (std::ranges::find(kQuietRounds, ++quiet_rounds_) != kQuietRounds.end()) malloc_trim(0);
     arm_commit();
     if (!ledger_) {
@@ -426,6 +428,14 @@ class Guard {
     house_timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error) keep_house();
     });
+  }
+
+  // Databases of countries and networks are renewed by others now and then.
+  void refresh_facts() {
+    if (!in_force_.config->facts) return;
+    const auto changed = in_force_.config->facts->refresh();
+    if (!changed) log_(Priority::error, changed.error().message());
+    if (changed && *changed) log_(Priority::notice, "a new database of countries and networks is in use");
   }
 
   void tell_health(Following& one) {
@@ -491,6 +501,12 @@ class Guard {
       for (const IpAddress address : name.addresses) one.addresses.push_back(address.to_string());
       one.resolved = name.resolved;
       one.problem = name.problem;
+    }
+    status.lookups.dns = in_force_.config->guard.lookups.dns;
+    if (in_force_.config->facts) {
+      for (const DatabaseInfo& one : in_force_.config->facts->databases())
+        status.lookups.databases.push_back(
+            fmt::format("{} of {} ({})", one.name, to_rfc3339(one.built).substr(0, 10), one.path));
     }
     status.trial = room_.sentence();
     for (std::string& problem : enforcement_->problems()) status.problems.push_back(std::move(problem));

@@ -213,7 +213,7 @@ void GuardCore::count(const Attempt& attempt, const AttemptKey& key) {
   if (attempt.address && engine_.exempts(*attempt.address)) return;
   for (std::size_t i = 0; i < config_->rules.size(); ++i) {
     const Rule& rule = config_->rules[i];
-    const Fit fit = rule.fit(attempt);
+    const Fit fit = rule.fit(attempt, config_->facts.get());
     if (fit != Fit::yes && fit != Fit::feeds) continue;
     const bool last = fit == Fit::yes && !rule.look_on;
     if (rule.after_failures > 0 && fit == Fit::yes) {  // the success it waits for
@@ -249,9 +249,16 @@ std::vector<AttemptKey> GuardCore::counted_for(const Verdict& verdict) const {
   const IpNetwork counted = rule.network_of(verdict.network.address());  // a block may shut less
   for (auto one = recent_.rbegin(); one != recent_.rend() && left > 0 && keys.size() < kMostKeys; ++one) {
     if (one->rule != number || one->window_time <= oldest) continue;
-    if (rule.count_by == Rule::CountBy::account ? one->account != verdict.account
-                                                : !one->has_address || rule.network_of(one->address) != counted)
+    if (rule.count_by == Rule::CountBy::account) {
+      if (one->account != verdict.account) continue;
+    } else if (!one->has_address) {
       continue;
+    } else if (rule.counts_by_origin()) {
+      if (!config_->facts || !OriginExemption{verdict.origin, {}}.holds(config_->facts->origin_of(one->address)))
+        continue;
+    } else if (rule.network_of(one->address) != counted) {
+      continue;
+    }
     keys.push_back(one->key());
     left -= std::min<std::uint64_t>(left, rule.distinct == Rule::Distinct::none ? one->count : 1);
   }

@@ -84,6 +84,10 @@ json::object to_object(const ExemptStatus& exempt) {
   return one;
 }
 
+json::object to_object(const LookupStatus& lookups) {
+  return {{"dns", lookups.dns}, {"databases", texts(lookups.databases)}};
+}
+
 json::object to_object(const EnforcementStatus& enforcement) {
   json::object one;
   one["enforcing"] = enforcement.enforcing;
@@ -171,6 +175,8 @@ GuardStatus read(const json::object& object) {
     status.exempt.names.push_back(
         {one.text("name"), one.text("where"), one.texts("addresses"), one.when("resolved"), one.text("problem")});
   }
+  const Reader lookups(object.at("lookups").as_object());
+  status.lookups = {lookups.flag("dns"), lookups.texts("databases")};
   if (!object.at("trial").is_null()) status.trial = reader.text("trial");
   status.problems = reader.texts("problems");
   for (const json::value& value : reader.list("sources")) {
@@ -272,6 +278,13 @@ Node to_node(const ExemptStatus& exempt) {
   return node;
 }
 
+Node to_node(const LookupStatus& lookups) {
+  Node node{"Look-ups"};
+  node.children.push_back({lookups.dns ? "DNS: on" : "DNS: off (turn on with [lookups] dns = true)"});
+  for (const std::string& database : lookups.databases) node.children.push_back({"Database: " + printable(database)});
+  return node;
+}
+
 std::vector<Node> to_nodes(const RuleStatus& rule, const GuardStatus& status, bool with_sources) {
   std::string list = rule.blocked.empty() ? "none" : "";
   constexpr std::size_t kMostShown = 100;
@@ -321,6 +334,7 @@ std::string to_json(const GuardStatus& status) {
   object["successes"] = status.successes;
   object["probes"] = status.probes;
   object["exempt"] = to_object(status.exempt);
+  object["lookups"] = to_object(status.lookups);
   object["trial"] = status.trial.empty() ? json::value(nullptr) : json::value(utf8(status.trial));
   object["problems"] = texts(status.problems);
   json::array sources;
@@ -372,6 +386,7 @@ Result<std::string> to_tree(const GuardStatus& status, const std::string& rule) 
                        {fmt::format("Probes:    {}", status.probes)}};
   nodes.push_back(std::move(attempts));
   if (status.running) nodes.push_back(to_node(status.exempt));
+  if (status.running) nodes.push_back(to_node(status.lookups));
   if (const EnforcementStatus& enforcement = status.enforcement; status.running) {
     Node blocks{enforcement.enforcing ? fmt::format("Blocks: enforcing by {}", printable(enforcement.backend))
                                       : std::string("Blocks: watch-only, nothing is shut (enforce with --enforce)")};

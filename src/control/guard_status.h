@@ -62,6 +62,12 @@ struct ExemptStatus {
   std::vector<Name> names;
 };
 
+/// Where facts about addresses come from, and what may be asked of others.
+struct LookupStatus {
+  bool dns = false;                    ///< [lookups] dns
+  std::vector<std::string> databases;  ///< in use by the rules: "libloc, IPFire Project of 2022-10-29 (PATH)"
+};
+
 /// What becomes of blocks.
 struct EnforcementStatus {
   bool enforcing = false;
@@ -89,6 +95,7 @@ struct GuardStatus {
   std::uint64_t dropped = 0;   ///< not written, for a full disk
   std::uint64_t failures = 0, successes = 0, probes = 0;
   ExemptStatus exempt;
+  LookupStatus lookups;
   std::string trial;                  ///< a sentence where a configuration is on trial, or was taken back
   std::vector<std::string> problems;  ///< sentences: what was left out of the configuration, months that cannot be read
   std::vector<SourceStatus> sources;

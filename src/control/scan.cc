@@ -63,6 +63,7 @@ int run_scan(const ScanOptions& options) {
     complain(config.error().message());
     return kUsage;
   }
+  for (const std::string& caution : (*config)->without_facts) complain(caution);
   FileScanOptions scan;
   scan.detectors = &*detectors;
   scan.year = options.year;

@@ -56,6 +56,7 @@ Result<std::shared_ptr<const Config>> setup_config(const std::string& rules_file
     while (problems.ends_with('\n')) problems.pop_back();
     return fail(ErrorKind::invalid, std::move(problems));
   }
+  use_network_facts(*config);
   return std::make_shared<const Config>(std::move(*config));
 }
 
@@ -69,6 +70,7 @@ Result<GuardSetup> load_guard(const ConfigPlaces& places) {
   PartialConfig config =
       load_layers_partly({.directory = places.directory, .file = places.file});  // own addresses: exemption_sources.h
   for (const Error& problem : config.errors) setup.problems.push_back(problem.message());
+  use_network_facts(config.config);
   setup.config = std::make_shared<const Config>(std::move(config.config));
 
   const std::vector<std::string> paths = detector_paths(places.detectors, places.directory);

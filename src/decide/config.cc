@@ -69,6 +69,7 @@ class Loader {
     for (const IpNetwork& own : own_addresses)
       allowed_.push_back({own, "this machine's own address", ExemptionKind::own});
     config.exempt = Exemptions(std::move(allowed_));
+    config.exempt_origins = std::move(allowed_origins_);
     config.allow = std::move(allow_);
     config.settings = settings_;
     config.guard = std::move(guard_);
@@ -126,6 +127,12 @@ class Loader {
         allowed_.push_back(std::move(entry));
       }
       if (reader.has("names")) read_names(reader, *table, name);
+      const auto countries = reader.countries("countries").value_or(std::vector<CountryCode>());
+      for (std::size_t i = 0; i < countries.size(); ++i)
+        allowed_origins_.push_back({{countries[i], 0}, reader.where_of("countries", i)});
+      const auto ases = reader.as_numbers("as").value_or(std::vector<std::uint32_t>());
+      for (std::size_t i = 0; i < ases.size(); ++i)
+        allowed_origins_.push_back({{CountryCode(), ases[i]}, reader.where_of("as", i)});
       allow_.names_refresh = reader.duration("names_refresh").value_or(allow_.names_refresh);
       allow_.sessions = reader.flag("sessions").value_or(allow_.sessions);
     }
@@ -263,6 +270,7 @@ class Loader {
   std::vector<Slot> slots_;
   std::optional<std::size_t> last_shipped_;
   std::vector<Exemption> allowed_;
+  std::vector<OriginExemption> allowed_origins_;
   AllowSettings allow_;
   Settings settings_;
   GuardSettings guard_;
@@ -323,6 +331,35 @@ LoadedConfig parse_rules(std::string_view text, const std::string& file) {
   Loader loader;
   loader.take(parse_toml(text, file), file, false);
   return loader.finish({});
+}
+
+void use_network_facts(Config& config) {
+  const bool asked = !config.exempt_origins.empty() || std::ranges::any_of(config.rules, &Rule::asks_origin);
+  if (!asked) return;
+  auto facts = open_network_facts(config.guard.lookups.databases);
+  if (facts) {
+    config.facts = std::move(*facts);
+    return;
+  }
+  const std::string why = facts.error().message();
+  for (const Rule& rule : config.rules) {
+    if (!rule.asks_origin()) continue;
+    config.without_facts.push_back(
+        fmt::format("{}: rule \"{}\" asks for the country or AS of an address and looks at nothing: {}", rule.where,
+                    printable(rule.name), why));
+  }
+  for (const OriginExemption& one : config.exempt_origins) {
+    config.without_facts.push_back(fmt::format("{}: {} is on the allowlist, but nobody is exempt by it: {}", one.where,
+                                               to_words(one.origin), why));
+  }
+}
+
+const OriginExemption* find_origin_exemption(const Config& config, IpAddress address) {
+  if (config.exempt_origins.empty() || !config.facts) return nullptr;
+  const NetworkOrigin origin = config.facts->origin_of(address);
+  const auto found =
+      std::ranges::find_if(config.exempt_origins, [&origin](const OriginExemption& one) { return one.holds(origin); });
+  return found == config.exempt_origins.end() ? nullptr : &*found;
 }
 
 std::string to_text(const ConfigErrors& errors) {

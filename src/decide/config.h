@@ -8,6 +8,7 @@
 #include <expected>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "decide/desk_settings.h"
 #include "decide/exemptions.h"
 #include "decide/guard_settings.h"
+#include "decide/origins.h"
 #include "decide/rules.h"
 
 namespace tipstaff {
@@ -47,14 +49,25 @@ struct Settings {
 
 /// An immutable snapshot; shared by pointer.
 struct Config {
-  std::vector<Rule> rules;  ///< in the order in which they look at an attempt
-  Exemptions exempt;        ///< allowlist, trusted proxies, and own addresses where they were given
+  std::vector<Rule> rules;                      ///< in the order in which they look at an attempt
+  Exemptions exempt;                            ///< allowlist, trusted proxies, and own addresses where they were given
+  std::vector<OriginExemption> exempt_origins;  ///< countries and ASs of [allowlist]
   AllowSettings allow;
   Settings settings;
   GuardSettings guard;
   DeskSettings desk;
   std::vector<std::string> files;  ///< what it was read from, in that order
+  /// Countries and ASs of addresses; null where nothing asks for them, or they are not to be had. Keeps what it read, so it
+  /// is for the thread that judges.
+  std::shared_ptr<NetworkFacts> facts;
+  /// "file:line: sentence" of each rule and exemption that asks for them in vain.
+  std::vector<std::string> without_facts;
 };
+
+/// Opens the database where a rule or exemption asks for it.
+void use_network_facts(Config& config);
+/// Which of [allowlist]'s countries and ASs holds the address; null: none does, or nobody knows.
+[[nodiscard]] const OriginExemption* find_origin_exemption(const Config& config, IpAddress address);
 
 using ConfigErrors = std::vector<Error>;
 using LoadedConfig = std::expected<Config, ConfigErrors>;

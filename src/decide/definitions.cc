@@ -48,6 +48,7 @@ constexpr std::array kKeys = {
     other("", "limits", KeyType::table, "", "Bounds on memory."),
     other("", "protect", KeyType::table, "", "Protection of those who log in here."),
     other("", "enforce", KeyType::table, "", "What is done with a block."),
+    other("", "lookups", KeyType::table, "", "Where facts about addresses come from."),
     other("", "sources", KeyType::table, "found by itself", "What the guard reads."),
     other("", "source", KeyType::tables, "none", "Files with settings of their own, as `[[source]]`."),
     other("", "ledger", KeyType::table, "", "Where the guard records, and how long it is kept."),
@@ -62,8 +63,8 @@ constexpr std::array kKeys = {
     count("rule", "occurrences", "maxretry", 1, 1000, "required",
           "Tries within the window that fill the rule; with `distinct`: different values, 2 to 64."),
     duration("rule", "lockout", "bantime", 1, "required to block", "How long a block lasts."),
-    choice("count_by", "address|prefix|account", "address",
-           "What tries are counted by. `account` only alerts: the block would hit its owner."),
+    choice("count_by", "address|prefix|account|country|as", "address",
+           "What tries are counted by. `account`, `country` and `as` only alert: a block would hit others."),
     count("rule", "ipv4_prefix", "", 8, 32, "24",
           "Prefix length that `count_by = \"prefix\"` counts and blocks IPv4 by; 32 is the single address."),
     count("rule", "ipv6_prefix", "", 16, 128, "64", "The same for IPv6."),
@@ -87,6 +88,11 @@ constexpr std::array kKeys = {
     texts("host", "any", "Host that logged the attempt."),
     texts("origin", "any", "Origin of the attempt, such as `Windows`."),
     texts("detector", "any", "Detector that read it."),
+    texts("country", "any", "Country of the address, as `DE`; see below."),
+    texts("not_country", "none", "Any country but these; an address of unknown country does not fit."),
+    other("rule.match", "as", KeyType::numbers, "any", "Autonomous system of the address, as 64500 or `AS64500`."),
+    other("rule.match", "not_as", KeyType::numbers, "none",
+          "Any autonomous system but these; an address of an unknown one does not fit."),
 
     other("allowlist", "networks", KeyType::networks, "none",
           "Addresses and networks (CIDR) that are never counted and never blocked. Those of all layers add up."),
@@ -98,6 +104,10 @@ constexpr std::array kKeys = {
     other("allowlist", "proxies", KeyType::networks, "none",
           "Proxies you trust: never counted and never blocked, since others are behind them. Those of all layers add "
           "up."),
+    KeyDefinition{"allowlist", "countries", "", KeyType::texts, "", 0, 0, "none",
+                  "Countries whose addresses are exempt, as `SE`. Those of all layers add up."},
+    other("allowlist", "as", KeyType::numbers, "none",
+          "Autonomous systems whose addresses are exempt. Those of all layers add up."),
     other("allowlist", "sessions", KeyType::flag, "true",
           "Exempt where the administrators who are logged in on this machine come from, as long as they are."),
     other("detect", "count_publickey_failures", KeyType::flag, "false",
@@ -118,6 +128,13 @@ constexpr std::array kKeys = {
     text("enforce", "socket", "/run/tipstaff-enforcer/enforcer.sock", "Unix socket of `tipstaff-enforcer`."),
     other("enforce", "ports", KeyType::table, "those of the detectors",
           "Ports of a service, as `[enforce.ports]` with `sshd = [\"2222/tcp\"]`: what a block of that service shuts."),
+
+    KeyDefinition{"lookups", "databases", "", KeyType::texts, "", 0, 0, "libloc's",
+                  "Databases of countries and networks, by absolute path: libloc's or MaxMind's format, at most 4."},
+    other("lookups", "dns", KeyType::flag, "false",
+          "Let `tipstaff-desk` ask DNS for the names of attacking addresses. Whoever runs their zones can see that."),
+    KeyDefinition{"lookups", "dns_servers", "", KeyType::texts, "", 0, 0, "those of this machine",
+                  "Whom to ask, as `192.0.2.53` or `[2001:db8::53]:53`; at most 4."},
 
     other("sources", "files", KeyType::texts, "none",
           "Log files to follow: absolute paths, `*` and `?` for parts of names. Those of all layers add up."),
@@ -195,6 +212,8 @@ std::string type_text(const KeyDefinition& key) {
       return "true or false";
     case KeyType::networks:
       return "list of networks";
+    case KeyType::numbers:
+      return "whole number or list of them";
     case KeyType::table:
       return "table";
     case KeyType::tables:

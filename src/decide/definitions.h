@@ -10,7 +10,19 @@
 
 namespace tipstaff {
 
-enum class KeyType : std::uint8_t { text, texts, count, duration, durations, flag, networks, choice, table, tables };
+enum class KeyType : std::uint8_t {
+  text,
+  texts,
+  count,
+  duration,
+  durations,
+  flag,
+  networks,
+  choice,
+  numbers,
+  table,
+  tables
+};
 
 /// One key. `section` is "" for the top of a file, else the table it stands in ("rule", "rule.match", "limits").
 struct KeyDefinition {

@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint64_t kHostSeed = 0x7469707374616666ULL;
 constexpr std::uint64_t kServiceSeed = 0x8b72e2d1c4f05a93ULL;
 constexpr std::uint64_t kAccountSeed = 0x3c6ef372fe94f82bULL;
+constexpr std::uint64_t kCountrySeed = 0x510e527fade682d1ULL;
+constexpr std::uint64_t kAsSeed = 0x9b05688c2b3e6c1fULL;
 constexpr std::uint64_t kAccountSeed2 = 0xa54ff53a5f1d36f1ULL;
 
 // An account may fail this many times `occurrences` within a window at an address it has lately logged in from.
@@ -75,6 +77,12 @@ struct RuleEngine::Facts {
     return {account() ^ scope(of), mix(scope(of)) ^ hash_of(attempt.account, kAccountSeed2)};
   }
 
+  TableKey origin_key(const Rule& rule, const NetworkOrigin& origin) {
+    const std::uint64_t value =
+        mix(origin.country.is_known() ? kCountrySeed + origin.country.value() : kAsSeed + origin.as_number);
+    return {value ^ scope(rule.scope), mix(scope(rule.scope)) + value};
+  }
+
   const Attempt& attempt;
   Instant now;
   std::uint64_t host;
@@ -96,7 +104,7 @@ RuleEngine::State::State(const Rule& rule)
     : window(rule.needed(), rule.distinct != Rule::Distinct::none, rule.trigger_window), shape(shape_of(rule)) {
   const Match& match = rule.match;
   plain = match.service.empty() && match.account.empty() && match.host.empty() && match.origin.empty() &&
-          match.detector.empty() && rule.exempt.entries().empty();
+          match.detector.empty() && rule.exempt.entries().empty() && !rule.asks_origin();
   for (const Outcome outcome : {Outcome::failure, Outcome::success, Outcome::probe}) {
     const bool feeds = rule.after_failures > 0 && outcome == Outcome::failure;
     by_outcome[static_cast<std::size_t>(outcome)] = match.wants(outcome) ? Fit::yes : feeds ? Fit::feeds : Fit::outcome;
@@ -116,7 +124,8 @@ RuleEngine::RuleEngine(std::shared_ptr<const Config> config)
   for (const Rule& rule : config_->rules) {
     State& state = states_.emplace_back(rule);
     const std::size_t most = state.window.most_keys();
-    if (rule.count_by != Rule::CountBy::account && state.shape == kPlace && most >= tracked) {
+    if (rule.count_by != Rule::CountBy::account && !rule.counts_by_origin() && state.shape == kPlace &&
+        most >= tracked) {
       state.slot = slots_++;
     } else {
       state.own = std::make_unique<KeyedTable<Counter>>(std::min(most, tracked));
@@ -155,6 +164,7 @@ RuleEngine::Place& RuleEngine::take_place(Facts& facts) {
 
 TableKey RuleEngine::key_of(std::size_t index, Facts& facts) const {
   const Rule& rule = config_->rules[index];
+  if (rule.counts_by_origin()) return facts.origin_key(rule, counted_origin(rule, facts.attempt));
   return rule.count_by == Rule::CountBy::account ? facts.account_key(rule.scope) : facts.key(states_[index].shape);
 }
 
@@ -162,9 +172,7 @@ RuleEngine::Counter* RuleEngine::find_counter(std::size_t index, Facts& facts) {
   State& state = states_[index];
   if (!state.own)
     return find_place(facts) == nullptr ? nullptr : &place_counters_[std::size_t{facts.place_at} * slots_ + state.slot];
-  const Rule& rule = config_->rules[index];
-  const std::uint32_t at =
-      state.own->find(rule.count_by == Rule::CountBy::account ? facts.account_key(rule.scope) : facts.key(state.shape));
+  const std::uint32_t at = state.own->find(key_of(index, facts));
   return at == KeyedTable<Counter>::kNone ? nullptr : &(*state.own)[at];
 }
 
@@ -188,6 +196,18 @@ RuleEngine::BlockSpan* RuleEngine::find_block(const Shape& shape, Facts& facts) 
   }
   const std::uint32_t at = blocks_.find(facts.key(shape));
   return at == KeyedTable<BlockSpan>::kNone ? nullptr : &blocks_[at];
+}
+
+// The country or the AS of the attempt, alone.
+NetworkOrigin RuleEngine::counted_origin(const Rule& rule, const Attempt& attempt) const {
+  if (!config_->facts || !attempt.address) return {};
+  NetworkOrigin origin = config_->facts->origin_of(*attempt.address);
+  if (rule.count_by == Rule::CountBy::country) {
+    origin.as_number = 0;
+  } else {
+    origin.country = {};
+  }
+  return origin;
 }
 
 // What a rule with `distinct` tells apart.
@@ -360,7 +380,7 @@ void RuleEngine::judge(const Attempt& attempt, std::vector<Verdict>& out) {
   if (shut && !success) return;
   for (std::size_t i = 0; i < states_.size(); ++i) {
     const Rule& rule = config_->rules[i];
-    const Fit fit = states_[i].fit(rule, attempt);
+    const Fit fit = states_[i].fit(rule, attempt, config_->facts.get());
     if (fit != Fit::yes && fit != Fit::feeds) continue;
     if (shut && (rule.after_failures == 0 || rule.action != Rule::Action::alert)) continue;
     const bool blocked = fill(i, fit == Fit::feeds, facts, out);
@@ -408,6 +428,7 @@ Verdict& RuleEngine::say(std::size_t index, Verdict::Kind kind, std::uint32_t co
   verdict.host = attempt.host;
   verdict.at = verdict.until = facts.now;
   verdict.counted = counted;
+  if (rule.counts_by_origin()) verdict.origin = counted_origin(rule, attempt);
   if (kind == Verdict::Kind::alert) return verdict;
   if (!verdict.network.is_host() && has_exempt_neighbour(rule, verdict.network)) {
     verdict.narrowed.to_address = true;
@@ -417,7 +438,12 @@ Verdict& RuleEngine::say(std::size_t index, Verdict::Kind kind, std::uint32_t co
 }
 
 bool RuleEngine::has_exempt_neighbour(const Rule& rule, const IpNetwork& network) const {
-  return config_->exempt.overlaps(network) || (live_ && live_->overlaps(network)) || rule.exempt.overlaps(network);
+  if (config_->exempt.overlaps(network) || (live_ && live_->overlaps(network)) || rule.exempt.overlaps(network))
+    return true;
+  if (config_->exempt_origins.empty() || !config_->facts) return false;
+  // whether all of it is known to belong where the attempt came from, who is not exempt
+  const auto fact = config_->facts->find(network.address());
+  return !fact || fact->uniform.bits() > network.bits();
 }
 
 void RuleEngine::block(std::size_t index, Counter& counter, Facts& facts, Verdict& verdict) {

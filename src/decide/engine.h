@@ -43,6 +43,7 @@ struct Verdict {
   std::string host;           ///< the host that is attacked; may be empty
   Instant at{};               ///< window time of the attempt that filled the rule
   Instant until{};            ///< end of the block; the block stands in [at, until). Alerts: the same as `at`
+  NetworkOrigin origin;       ///< of alerts counted by country or AS: which one
   std::uint32_t counted = 0;  ///< tries, values or failures that filled it (not more than the rule asks for)
   Narrowing narrowed;         ///< of blocks
   bool stale_client = false;  ///< an existing account keeps failing where others log in ([protect] stale_factor)
@@ -70,7 +71,8 @@ class RuleEngine {
   void set_live_exemptions(std::shared_ptr<const Exemptions> live) { live_ = std::move(live); }
   /// Whether judge() passes the address over.
   [[nodiscard]] bool exempts(IpAddress address) const {
-    return config_->exempt.contains(address) || (live_ && live_->contains(address));
+    return config_->exempt.contains(address) || (live_ && live_->contains(address)) ||
+           (!config_->exempt_origins.empty() && find_origin_exemption(*config_, address) != nullptr);
   }
 
   /// Appends what the rules say: blocks and alerts, mostly nothing. Attempts of one host should come in the order of
@@ -121,9 +123,9 @@ class RuleEngine {
   struct State {
     explicit State(const Rule& rule);
     // As Rule::fit(), without asking a rule that wants nothing but an outcome.
-    [[nodiscard]] Fit fit(const Rule& rule, const Attempt& attempt) const {
+    [[nodiscard]] Fit fit(const Rule& rule, const Attempt& attempt, NetworkFacts* facts) const {
       const Fit fit = by_outcome[static_cast<std::size_t>(attempt.outcome)];
-      return fit == Fit::outcome || (plain && attempt.address && attempt.has_account) ? fit : rule.fit(attempt);
+      return fit == Fit::outcome || (plain && attempt.address && attempt.has_account) ? fit : rule.fit(attempt, facts);
     }
 
     std::array<Fit, 3> by_outcome{};  // of an attempt with address and account, if nothing else is asked for
@@ -165,7 +167,8 @@ class RuleEngine {
   Place* find_place(Facts& facts);
   Place& take_place(Facts& facts);
   void note_shape(const Shape& shape);
-  TableKey key_of(std::size_t index, Facts& facts) const;
+  [[nodiscard]] TableKey key_of(std::size_t index, Facts& facts) const;
+  [[nodiscard]] NetworkOrigin counted_origin(const Rule& rule, const Attempt& attempt) const;
   Counter* find_counter(std::size_t index, Facts& facts);
   Counter& take_counter(std::size_t index, Facts& facts, std::chrono::seconds kept);
   BlockSpan* find_block(const Shape& shape, Facts& facts);

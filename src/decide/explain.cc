@@ -32,6 +32,12 @@ std::string reason(Fit fit, const Attempt& attempt) {
       return "does not look at it: the attempt has no address that is beyond doubt";
     case Fit::no_account:
       return "does not look at it: the attempt names no account";
+    case Fit::unknown_origin:
+      return "does not look at it: no database knows the country or AS of the address";
+    case Fit::country:
+      return "does not look at it: it is not for the address's country";
+    case Fit::as_number:
+      return "does not look at it: it is not for the address's AS";
     case Fit::exempt:
       break;
   }
@@ -73,6 +79,13 @@ std::vector<ExemptionAnswer> exemptions_of(const Config& config, const Exemption
       if (one.network.contains(address)) all.push_back({one.network, one.kind, one.where, why_exempt(address, one)});
     }
   }
+  if (const OriginExemption* const origin = find_origin_exemption(config, address)) {
+    const auto fact = config.facts->find(address);
+    all.push_back({fact ? fact->network : IpNetwork(address, address.is_v4() ? 32 : 128), ExemptionKind::listed,
+                   origin->where,
+                   fmt::format("{} is exempt by {} ({}): never counted, never blocked", address.to_string(),
+                               to_words(origin->origin), origin->where)});
+  }
   return all;
 }
 
@@ -101,7 +114,7 @@ std::vector<std::string> explain(const Config& config, const Attempt& attempt, c
   bool decided = false;
   for (const Rule& rule : config.rules) {
     std::string line = fmt::format("rule \"{}\" ({}) ", rule.name, rule.where);
-    const Fit fit = rule.fit(attempt);
+    const Fit fit = rule.fit(attempt, config.facts.get());
     if (decided) {
       line += "is not asked any more";
     } else if (fit == Fit::exempt) {

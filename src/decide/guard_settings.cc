@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "base/time.h"
+#include "lookup/network_facts.h"
+#include "lookup/resolver.h"
 #include "sources/syslog_options.h"
 
 namespace tipstaff {
@@ -75,6 +78,27 @@ void read_socket(SectionReader& reader, std::string& socket) {
   }
 }
 
+void read_lookups(SectionReader& reader, LookupSettings& lookups) {
+  if (auto databases = reader.texts("databases")) {
+    for (const std::string& one : *databases) std::ignore = is_absolute(reader, "databases", one);
+    if (databases->size() > kMostDatabases)
+      reader.report("databases", fmt::format("there are more than {} databases", kMostDatabases));
+    lookups.databases = std::move(*databases);
+  }
+  lookups.dns = reader.flag("dns").value_or(lookups.dns);
+  auto servers = reader.texts("dns_servers");
+  if (!servers) return;
+  for (const std::string& one : *servers) {
+    if (!dns_server_of(one)) {
+      reader.report("dns_servers", fmt::format("\"{}\" is no DNS server; write \"192.0.2.53\" or \"[2001:db8::53]:53\"",
+                                               printable(one)));
+    }
+  }
+  if (servers->size() > kMostDnsServers)
+    reader.report("dns_servers", fmt::format("there are more than {} DNS servers", kMostDnsServers));
+  lookups.dns_servers = std::move(*servers);
+}
+
 // "0" keeps for ever.
 void read_keeping(SectionReader& reader, std::string_view name, std::optional<std::chrono::days>& keep) {
   const auto length = reader.duration(name);
@@ -117,6 +141,10 @@ void read_guard_settings(SectionReader& top, const std::string& file, std::vecto
     settings.ledger = path(reader, "directory").value_or(settings.ledger);
     read_keeping(reader, "keep_failures", settings.keep_failures);
     read_keeping(reader, "keep_successes", settings.keep_successes);
+  }
+  if (const TomlValue* table = top.table("lookups")) {
+    SectionReader reader(*table, "lookups", file, errors);
+    read_lookups(reader, settings.lookups);
   }
   if (const TomlValue* table = top.table("control")) {
     SectionReader reader(*table, "control", file, errors);

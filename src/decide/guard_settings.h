@@ -30,6 +30,14 @@ struct EnforceSettings {
   bool operator==(const EnforceSettings&) const = default;
 };
 
+/// Where facts about addresses come from. What goes out has a switch, and is off.
+struct LookupSettings {
+  std::vector<std::string> databases;    ///< of countries and networks; empty: those that are found
+  bool dns = false;                      ///< ask DNS for names
+  std::vector<std::string> dns_servers;  ///< "192.0.2.53:53"; empty: this machine's
+  bool operator==(const LookupSettings&) const = default;
+};
+
 struct GuardSettings {
   std::vector<FileSetting> files;
   bool journal = false;
@@ -50,12 +58,13 @@ struct GuardSettings {
   std::string support_group = "tipstaff-support";
   std::string admin_group = "tipstaff-admin";
   EnforceSettings enforce;
+  LookupSettings lookups;
 
   /// Nothing is said of where to read, so sources are looked for.
   [[nodiscard]] bool finds_sources() const { return files.empty() && !journal && syslog.empty(); }
 };
 
-/// Reads [sources], [[source]], [ledger] and [control] of one file over what earlier files said.
+/// Reads [sources], [[source]], [ledger], [control] and [lookups] of one file over what earlier files said.
 void read_guard_settings(SectionReader& top, const std::string& file, std::vector<Error>& errors,
                          GuardSettings& settings);
 

@@ -45,12 +45,18 @@ void read_match(const TomlValue& table, const std::string& file, std::vector<Err
   match.host = globs(reader, "host");
   match.origin = globs(reader, "origin");
   match.detector = globs(reader, "detector");
+  match.origins.country = reader.countries("country").value_or(std::vector<CountryCode>());
+  match.origins.not_country = reader.countries("not_country").value_or(std::vector<CountryCode>());
+  match.origins.as = reader.as_numbers("as").value_or(std::vector<std::uint32_t>());
+  match.origins.not_as = reader.as_numbers("not_as").value_or(std::vector<std::uint32_t>());
 }
 
 void read_what_is_counted(SectionReader& reader, Rule& rule) {
   const std::string by = reader.choice("count_by").value_or("address");
   rule.count_by = by == "prefix"    ? Rule::CountBy::prefix
                   : by == "account" ? Rule::CountBy::account
+                  : by == "country" ? Rule::CountBy::country
+                  : by == "as"      ? Rule::CountBy::as
                                     : Rule::CountBy::address;
   rule.ipv4_prefix = reader.count("ipv4_prefix").value_or(24);
   rule.ipv6_prefix = reader.count("ipv6_prefix").value_or(64);
@@ -116,6 +122,14 @@ void read_what_it_does(SectionReader& reader, Rule& rule) {
     reader.report("count_by",
                   "a rule that counts by account cannot block: the address of its last try may be the owner's own; add "
                   "action = \"alert\"");
+  }
+  if (rule.counts_by_origin()) {
+    reader.report(
+        "count_by",
+        fmt::format("a rule that counts by {} cannot block: the address of its last try is one of many there, and "
+                    "perhaps nobody's fault; add action = \"alert\", or block with match = {{ {} = ... }}",
+                    rule.count_by == Rule::CountBy::as ? "AS" : "country",
+                    rule.count_by == Rule::CountBy::as ? "as" : "country"));
   }
   if (!reader.has("lockout")) {
     reader.report(

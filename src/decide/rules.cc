@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "base/text.h"
@@ -35,8 +36,24 @@ std::string outcomes(const Match& match, bool plural) {
   return words;
 }
 
+template <class Value>
+void say_of(std::string& sentence, std::string_view what, const std::vector<Value>& values) {
+  if (values.empty()) return;
+  sentence += fmt::format(", {} ", what);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i != 0) sentence += " or ";
+    if constexpr (std::is_same_v<Value, CountryCode>) {
+      sentence += values[i].to_string();
+    } else {
+      sentence += fmt::format("AS{}", values[i]);
+    }
+  }
+}
+
 std::string key_words(const Rule& rule) {
   if (rule.count_by == Rule::CountBy::account) return "one account";
+  if (rule.count_by == Rule::CountBy::country) return "one country";
+  if (rule.count_by == Rule::CountBy::as) return "one AS";
   if (rule.count_by == Rule::CountBy::address) return "one address";
   const bool v4_host = rule.ipv4_prefix == 32;
   const bool v6_host = rule.ipv6_prefix == 128;
@@ -57,10 +74,11 @@ IpNetwork Rule::network_of(IpAddress address) const {
   return {address, address.is_v4() ? ipv4_prefix : ipv6_prefix};
 }
 
-Fit Rule::fit(const Attempt& attempt) const {
+Fit Rule::fit(const Attempt& attempt, NetworkFacts* facts) const {
   const bool wanted = match.wants(attempt.outcome);
   if (!wanted && !(after_failures > 0 && attempt.outcome == Outcome::failure)) return Fit::outcome;
-  const bool address_needed = count_by != CountBy::account || action == Action::block || distinct == Distinct::address;
+  const bool address_needed = count_by != CountBy::account || action == Action::block ||
+                              distinct == Distinct::address || match.origins.asks_country() || match.origins.asks_as();
   const bool account_needed = count_by == CountBy::account || distinct == Distinct::account || !match.account.empty();
   if (!allows(match.service, attempt.service)) return Fit::service;
   if (!allows(match.host, attempt.host)) return Fit::host;
@@ -70,7 +88,20 @@ Fit Rule::fit(const Attempt& attempt) const {
   if (account_needed && !attempt.has_account) return Fit::no_account;
   if (attempt.address && exempt.contains(*attempt.address)) return Fit::exempt;
   if (!allows(match.account, attempt.account)) return Fit::account;
+  if (asks_origin()) {
+    if (const Fit fit = fit_origin(attempt, facts); fit != Fit::yes) return fit;
+  }
   return wanted ? Fit::yes : Fit::feeds;
+}
+
+// Asked last: a look-up costs more than all the rest.
+Fit Rule::fit_origin(const Attempt& attempt, NetworkFacts* facts) const {
+  const NetworkOrigin origin = facts == nullptr ? NetworkOrigin() : facts->origin_of(*attempt.address);
+  const bool asks_country = match.origins.asks_country() || count_by == CountBy::country;
+  const bool asks_as = match.origins.asks_as() || count_by == CountBy::as;
+  if ((asks_country && !origin.country.is_known()) || (asks_as && origin.as_number == 0)) return Fit::unknown_origin;
+  if (!match.origins.fits_country(origin.country)) return Fit::country;
+  return match.origins.fits_as(origin.as_number) ? Fit::yes : Fit::as_number;
 }
 
 std::string Rule::explain() const {
@@ -81,6 +112,10 @@ std::string Rule::explain() const {
   say_of(filter, "host", match.host);
   say_of(filter, "origin", match.origin);
   say_of(filter, "detector", match.detector);
+  say_of(filter, "country", match.origins.country);
+  say_of(filter, "not of country", match.origins.not_country);
+  say_of(filter, "in", match.origins.as);
+  say_of(filter, "not in", match.origins.not_as);
   std::string sentence;
   if (after_failures > 0) {
     sentence = fmt::format("A success after {} or more failures of {} within {}{}", after_failures, key_words(*this),

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "decide/exemptions.h"
+#include "decide/origins.h"
 #include "detect/attempt.h"
 
 namespace tipstaff {
@@ -36,6 +37,7 @@ struct Match {
   std::vector<Glob> host;
   std::vector<Glob> origin;
   std::vector<Glob> detector;
+  OriginMatch origins;  ///< country and AS
 
   [[nodiscard]] bool wants(Outcome outcome) const {
     return outcome == Outcome::failure ? failure : outcome == Outcome::success ? success : probe;
@@ -55,12 +57,15 @@ enum class Fit : std::uint8_t {
   detector,
   no_address,
   no_account,
-  exempt
+  exempt,
+  unknown_origin,  ///< no database knows the country or AS that the rule asks for
+  country,
+  as_number
 };
 
 /// One rule, complete and checked.
 struct Rule {
-  enum class CountBy : std::uint8_t { address, prefix, account };
+  enum class CountBy : std::uint8_t { address, prefix, account, country, as };
   enum class Distinct : std::uint8_t { none, account, address };
   enum class Scope : std::uint8_t { host, service };
   enum class Action : std::uint8_t { block, alert };
@@ -87,9 +92,18 @@ struct Rule {
   [[nodiscard]] std::uint32_t needed() const { return after_failures > 0 ? after_failures : occurrences; }
   /// The network a try of `address` counts for and that a block shuts.
   [[nodiscard]] IpNetwork network_of(IpAddress address) const;
-  [[nodiscard]] Fit fit(const Attempt& attempt) const;
+  /// `facts`: where countries and ASs come from; may be null.
+  [[nodiscard]] Fit fit(const Attempt& attempt, NetworkFacts* facts = nullptr) const;
+  [[nodiscard]] bool counts_by_origin() const { return count_by == CountBy::country || count_by == CountBy::as; }
+  /// Whether it asks for the country or AS of an address.
+  [[nodiscard]] bool asks_origin() const {
+    return counts_by_origin() || match.origins.asks_country() || match.origins.asks_as();
+  }
   /// "5 failures of one address within 30m shut it out of the host for 2h."
   [[nodiscard]] std::string explain() const;
+
+ private:
+  [[nodiscard]] Fit fit_origin(const Attempt& attempt, NetworkFacts* facts) const;
 };
 
 }  // namespace tipstaff

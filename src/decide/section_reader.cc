@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <cassert>
+#include <charconv>
+#include <limits>
 #include <utility>
 
+#include "base/text.h"
 #include "base/time.h"
 
 namespace tipstaff {
@@ -83,12 +86,8 @@ std::optional<std::string> SectionReader::choice(std::string_view name) {
     rest = bar == std::string_view::npos ? std::string_view() : rest.substr(bar + 1);
   }
   if (std::ranges::find(choices, std::string_view(found->text)) != choices.end()) return found->text;
-  if (name == "count_by" && (found->text == "country" || found->text == "as")) {
-    report(name, fmt::format("counting by {} comes with a later version; use address, prefix or account", found->text));
-  } else {
-    report(name, fmt::format("{} cannot be \"{}\"{}; it must be {}", name, found->text,
-                             did_you_mean(found->text, choices), type_text(key)));
-  }
+  report(name, fmt::format("{} cannot be \"{}\"{}; it must be {}", name, found->text,
+                           did_you_mean(found->text, choices), type_text(key)));
   return std::nullopt;
 }
 
@@ -185,6 +184,56 @@ std::optional<std::vector<Exemption>> SectionReader::networks(std::string_view n
     }
   }
   return all;
+}
+
+std::string SectionReader::where_of(std::string_view name, std::size_t index) const {
+  const TomlValue* const found = value(name);
+  const bool has_entry = found != nullptr && found->kind == TomlValue::Kind::list && index < found->items.size();
+  return at(has_entry ? found->items[index].line : found != nullptr ? found->line : table_.line);
+}
+
+std::optional<std::vector<CountryCode>> SectionReader::countries(std::string_view name) {
+  const auto all = texts(name);
+  if (!all) return std::nullopt;
+  std::vector<CountryCode> codes;
+  for (std::size_t i = 0; i < all->size(); ++i) {
+    const auto code = CountryCode::parse((*all)[i]);
+    if (code && is_country(*code)) {
+      codes.push_back(*code);
+      continue;
+    }
+    errors_.push_back({ErrorKind::invalid,
+                       fmt::format("{}: \"{}\" is no code of a country; write two letters of ISO 3166 such as \"DE\"{}",
+                                   name, printable((*all)[i]), code && code->to_string() == "UK" ? " (GB)" : ""),
+                       where_of(name, i)});
+  }
+  return codes;
+}
+
+std::optional<std::vector<std::uint32_t>> SectionReader::as_numbers(std::string_view name) {
+  const TomlValue* const found = value(name);
+  if (found == nullptr) return std::nullopt;
+  const bool is_list = found->kind == TomlValue::Kind::list;
+  std::vector<std::uint32_t> numbers;
+  for (std::size_t i = 0; i < (is_list ? found->items.size() : 1); ++i) {
+    const TomlValue& one = is_list ? found->items[i] : *found;
+    std::int64_t number = one.kind == TomlValue::Kind::integer ? one.integer : 0;
+    if (one.kind == TomlValue::Kind::text && one.text.starts_with("AS") && one.text.size() <= 12) {
+      const auto [end, error] = std::from_chars(one.text.data() + 2, one.text.data() + one.text.size(), number);
+      if (error != std::errc() || end != one.text.data() + one.text.size()) number = 0;
+    }
+    if (number >= 1 && number <= std::numeric_limits<std::uint32_t>::max()) {
+      numbers.push_back(static_cast<std::uint32_t>(number));
+      continue;
+    }
+    errors_.push_back(
+        {ErrorKind::invalid,
+         fmt::format("{}: each entry must be the number of an autonomous system, as 64500 or \"AS64500\"", name),
+         where_of(name, i)});
+  }
+  if (!numbers.empty() || !is_list || !found->items.empty()) return numbers;
+  report(name, fmt::format("{} is an empty list, which nothing would fit; name a value or remove the key", name));
+  return std::nullopt;
 }
 
 const TomlValue* SectionReader::table(std::string_view name) { return of_kind(name, TomlValue::Kind::table); }

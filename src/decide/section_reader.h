@@ -14,6 +14,7 @@
 #include "base/toml_file.h"
 #include "decide/definitions.h"
 #include "decide/exemptions.h"
+#include "lookup/network_facts.h"
 
 namespace tipstaff {
 
@@ -32,6 +33,12 @@ class SectionReader {
   std::optional<std::vector<std::chrono::seconds>> durations(std::string_view name);
   std::optional<bool> flag(std::string_view name);
   std::optional<std::vector<Exemption>> networks(std::string_view name);
+  /// Texts that are codes of countries.
+  std::optional<std::vector<CountryCode>> countries(std::string_view name);
+  /// Numbers of autonomous systems, each as 64500 or "AS64500".
+  std::optional<std::vector<std::uint32_t>> as_numbers(std::string_view name);
+  /// "file:line" of the entry of a list, or of the key where it is no list or has fewer.
+  [[nodiscard]] std::string where_of(std::string_view name, std::size_t index) const;
   /// nullptr where the key is missing or no table.
   const TomlValue* table(std::string_view name);
   /// Tables written [[name]].

@@ -52,7 +52,9 @@ struct TestTree {
   }
 };
 
-inline std::string libloc_bytes(const std::vector<TestNetwork>& networks, std::uint64_t created = kTestDate) {
+/// `page`: what tables begin at multiples of; 128 at least.
+inline std::string libloc_bytes(const std::vector<TestNetwork>& networks, std::uint64_t created = kTestDate,
+                                std::size_t page = 4096) {
   TestTree tree;
   std::string pool("Testers\0A test\0None\0", 20);
   std::map<std::uint32_t, std::uint64_t> names;
@@ -74,17 +76,16 @@ inline std::string libloc_bytes(const std::vector<TestNetwork>& networks, std::u
     nodes += big_endian(node.child[0], 4) + big_endian(node.child[1], 4) +
              big_endian(node.network < 0 ? ~0U : static_cast<std::uint32_t>(node.network), 4);
   }
-  constexpr std::size_t kPage = 4096;
   std::string head("LOCDBXX\x01", 8);
   head += big_endian(created, 8) + big_endian(0, 4) + big_endian(8, 4) + big_endian(15, 4);
   std::string body;
   const std::string countries;
   for (const std::string& bytes : {ases, records, nodes, countries, pool}) {
-    head += big_endian(2 * kPage + body.size(), 4) + big_endian(bytes.size(), 4);
+    head += big_endian(2 * page + body.size(), 4) + big_endian(bytes.size(), 4);
     body += bytes;
-    body.resize((body.size() + kPage - 1) / kPage * kPage);
+    body.resize((body.size() + page - 1) / page * page);
   }
-  head.resize(2 * kPage);
+  head.resize(2 * page);
   return head + body;
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <memory>
 #include <system_error>
@@ -35,6 +36,30 @@ bool is_dns_name(std::string_view name) {
     if (label.size() == name.size()) return !std::ranges::all_of(label, is_digit);
     name.remove_prefix(label.size() + 1);
   }
+}
+
+std::optional<std::string> dns_server_of(std::string_view text) {
+  std::string_view host = text;
+  std::string_view port = "53";
+  const std::size_t colon = text.rfind(':');
+  if (text.starts_with('[')) {
+    const std::size_t end = text.find(']');
+    if (end == std::string_view::npos) return std::nullopt;
+    host = text.substr(1, end - 1);
+    if (end + 1 < text.size()) {
+      if (text[end + 1] != ':') return std::nullopt;
+      port = text.substr(end + 2);
+    }
+  } else if (colon != std::string_view::npos && text.find(':') == colon) {
+    host = text.substr(0, colon);
+    port = text.substr(colon + 1);
+  }
+  const auto address = IpAddress::parse(host);
+  unsigned number = 0;
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (!address || error != std::errc() || end != port.data() + port.size() || number == 0 || number > 65535)
+    return std::nullopt;
+  return fmt::format(fmt::runtime(address->is_v4() ? "{}:{}" : "[{}]:{}"), address->to_string(), number);
 }
 
 Result<std::vector<IpAddress>> resolve(const std::string& name) {

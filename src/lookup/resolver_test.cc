@@ -22,6 +22,16 @@ TEST(Resolver, KnowsWhatANameLooksLike) {
   }
 }
 
+TEST(Resolver, KnowsServersByAddressAndPort) {
+  EXPECT_EQ(dns_server_of("192.0.2.53"), "192.0.2.53:53");
+  EXPECT_EQ(dns_server_of("192.0.2.53:5353"), "192.0.2.53:5353");
+  EXPECT_EQ(dns_server_of("2001:db8::53"), "[2001:db8::53]:53");
+  EXPECT_EQ(dns_server_of("[2001:db8::53]:5353"), "[2001:db8::53]:5353");
+  for (const char* bad : {"", "dns.example", "192.0.2.53:", "192.0.2.53:0", "192.0.2.53:70000", "[2001:db8::53",
+                          "[2001:db8::53]x", "192.0.2.53:53x"})
+    EXPECT_FALSE(dns_server_of(bad)) << bad;
+}
+
 TEST(Resolver, AsksTheSystem) {
   const auto local = resolve("localhost");
   ASSERT_TRUE(local.has_value()) << local.error().message();

@@ -9,11 +9,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <utility>
 
-#include "base/address.h"
+#include "lookup/resolver.h"
 
 namespace tipstaff {
 namespace {
@@ -23,31 +22,6 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kChannelAge{60};
 constexpr int kPacket = 1232;  // bytes of an answer by UDP that no link breaks up
-
-// "address:port" as c-ares wants it; empty where it is none.
-std::string server_of(std::string_view text) {
-  std::string_view host = text;
-  std::string_view port = "53";
-  const std::size_t colon = text.rfind(':');
-  if (text.starts_with('[')) {
-    const std::size_t end = text.find(']');
-    if (end == std::string_view::npos) return {};
-    host = text.substr(1, end - 1);
-    if (end + 1 < text.size()) {
-      if (text[end + 1] != ':') return {};
-      port = text.substr(end + 2);
-    }
-  } else if (colon != std::string_view::npos && text.find(':') == colon) {
-    host = text.substr(0, colon);
-    port = text.substr(colon + 1);
-  }
-  const auto address = IpAddress::parse(host);
-  unsigned number = 0;
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  if (!address || error != std::errc() || end != port.data() + port.size() || number == 0 || number > 65535) return {};
-  return address->is_v4() ? fmt::format("{}:{}", address->to_string(), number)
-                          : fmt::format("[{}]:{}", address->to_string(), number);
-}
 
 struct Library {
   Library() : good(::ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS) {}
@@ -60,8 +34,6 @@ struct Library {
 };
 
 }  // namespace
-
-bool is_dns_server(std::string_view text) { return !server_of(text).empty(); }
 
 struct DnsClient::State {
   struct Asked {
@@ -132,11 +104,11 @@ Result<std::unique_ptr<DnsClient>> DnsClient::open(DnsClientOptions options, Ans
   if (options.servers.size() > kMostDnsServers)
     return fail(ErrorKind::invalid, fmt::format("there are more than {} DNS servers", kMostDnsServers));
   for (const std::string& text : options.servers) {
-    const std::string server = server_of(text);
-    if (server.empty())
+    const auto server = dns_server_of(text);
+    if (!server)
       return fail(ErrorKind::invalid,
                   fmt::format("\"{}\" is no DNS server; write \"192.0.2.53\" or \"[2001:db8::53]:53\"", text));
-    state->servers += (state->servers.empty() ? "" : ",") + server;
+    state->servers += (state->servers.empty() ? "" : ",") + *server;
   }
   options.tries = std::clamp(options.tries, 1U, 5U);
   options.timeout = std::clamp(options.timeout, milliseconds(10), milliseconds(60'000));

@@ -12,16 +12,16 @@
 
 #include "base/result.h"
 #include "lookup/names/dns_answer.h"
+#include "lookup/resolver.h"
 
 namespace tipstaff {
 
 struct DnsClientOptions {
-  /// "192.0.2.53", "192.0.2.53:5353", "[2001:db8::53]:53"; at most 4. Empty: those of /etc/resolv.conf.
+  /// "192.0.2.53", "192.0.2.53:5353", "[2001:db8::53]:53"; at most kMostDnsServers. Empty: those of /etc/resolv.conf.
   std::vector<std::string> servers;
   std::chrono::milliseconds timeout{2'000};  ///< of the first try; each further round takes twice as long
   unsigned tries = 2;                        ///< rounds over the servers
 };
-inline constexpr std::size_t kMostDnsServers = 4;
 
 class DnsClient {
  public:
@@ -43,8 +43,5 @@ class DnsClient {
   explicit DnsClient(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
-
-/// Whether it is an address with or without a port, as DnsClientOptions::servers has them.
-[[nodiscard]] bool is_dns_server(std::string_view text);
 
 }  // namespace tipstaff

@@ -10,7 +10,6 @@
 #include <mutex>
 #include <thread>
 
-#include "lookup/names/dns_client.h"
 #include "tests/dns_server.h"
 #include "tests/run.h"
 
@@ -233,14 +232,6 @@ TEST_F(NameLookupsTest, AsksNobodyAboutAddressesOfThisMachineOrLink) {
     EXPECT_EQ(lookups_->known(address(text))->name, "");
   }
   EXPECT_EQ(server_.asked(), 0U);
-}
-
-TEST(DnsServers, AreAddressesWithPorts) {
-  for (const char* good : {"192.0.2.53", "192.0.2.53:5353", "2001:db8::53", "[2001:db8::53]", "[2001:db8::53]:53"})
-    EXPECT_TRUE(is_dns_server(good)) << good;
-  for (const char* bad : {"", "dns.example", "192.0.2.53:", "192.0.2.53:0", "192.0.2.53:70000", "[2001:db8::53",
-                          "[2001:db8::53]x", "192.0.2.53:53x"})
-    EXPECT_FALSE(is_dns_server(bad)) << bad;
 }
 
 }  // namespace
