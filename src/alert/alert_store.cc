@@ -15,18 +15,19 @@ constexpr std::int64_t kForm = 1;  // PRAGMA user_version
 
 constexpr const char* kSchema = R"sql(
 CREATE TABLE value(name BLOB PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE open_row(id INTEGER PRIMARY KEY, since INTEGER NOT NULL) STRICT;
+CREATE TABLE open_row(id INTEGER PRIMARY KEY, since INTEGER NOT NULL, held INTEGER NOT NULL) STRICT;
 CREATE TABLE message(id INTEGER PRIMARY KEY, key BLOB NOT NULL, class BLOB NOT NULL, channel INTEGER NOT NULL,
-  subject BLOB NOT NULL, text BLOB NOT NULL, html BLOB NOT NULL, created INTEGER NOT NULL, state INTEGER NOT NULL,
+  recipient BLOB NOT NULL, subject BLOB NOT NULL, text BLOB NOT NULL, html BLOB NOT NULL, created INTEGER NOT NULL, state INTEGER NOT NULL,
   tries INTEGER NOT NULL, next_try INTEGER NOT NULL, sent_at INTEGER NOT NULL, said BLOB NOT NULL,
-  UNIQUE(key, channel)) STRICT;
+  UNIQUE(key, channel, recipient)) STRICT;
 CREATE INDEX message_waiting ON message(next_try) WHERE state = 0;
 CREATE INDEX message_made ON message(class, created);
 PRAGMA user_version = 1;
 )sql";
 
 constexpr const char* kColumns =
-    "SELECT id, key, class, channel, subject, text, html, created, state, tries, next_try, sent_at, said FROM message ";
+    "SELECT id, key, class, channel, subject, text, html, created, state, tries, next_try, sent_at, said, recipient "
+    "FROM message ";
 
 std::int64_t micros(Instant at) { return at.time_since_epoch().count(); }
 Instant instant(std::int64_t micros) { return Instant(std::chrono::microseconds(micros)); }
@@ -47,6 +48,7 @@ StoredMessage to_message(const Statement& row) {
   one.next_try = instant(row.integer(10));
   one.sent_at = instant(row.integer(11));
   one.said = row.bytes(12);
+  one.to = row.bytes(13);
   return one;
 }
 
@@ -92,11 +94,9 @@ std::string AlertStore::value(std::string_view name) {
   return row.next() ? std::string(row.bytes(0)) : std::string();
 }
 
-Result<void> AlertStore::set_value(std::string_view name, std::string_view value) {
-  database_.begin();
+void AlertStore::set(std::string_view name, std::string_view value) {
   Statement(database_, "INSERT INTO value VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value")
       .run(name, value);
-  return database_.commit();
 }
 
 std::optional<std::uint64_t> AlertStore::place() {
@@ -115,36 +115,53 @@ std::string AlertStore::ledger() { return value("ledger"); }
 Result<void> AlertStore::take_up(const std::string& ledger, std::uint64_t place, const std::vector<std::uint64_t>& rows,
                                  Instant now) {
   database_.begin();
-  Statement set(database_, "INSERT INTO value VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value");
-  set.run(std::string_view("ledger"), ledger);
-  set.run(std::string_view("place"), std::to_string(place));
-  Statement add(database_, "INSERT OR IGNORE INTO open_row VALUES(?, ?)");
+  set("ledger", ledger);
+  set("place", std::to_string(place));
+  Statement add(database_, "INSERT OR IGNORE INTO open_row VALUES(?, ?, 0)");
   for (const std::uint64_t row : rows) add.run(row, micros(now));
   return database_.commit();
 }
 
-std::vector<AlertStore::Open> AlertStore::open_rows(std::size_t most) {
+std::vector<AlertStore::Open> AlertStore::rows_of(int held, std::size_t most) {
   std::vector<Open> all;
-  Statement rows(database_, "SELECT id, since FROM open_row ORDER BY id LIMIT ?");
-  rows.start(static_cast<std::uint64_t>(most));
+  Statement rows(database_, "SELECT id, since FROM open_row WHERE held = ? ORDER BY id LIMIT ?");
+  rows.start(held, static_cast<std::uint64_t>(most));
   while (rows.next()) all.push_back({rows.number(0), instant(rows.integer(1))});
   return all;
 }
 
-std::uint64_t AlertStore::open_count() {
-  return static_cast<std::uint64_t>(database_.number("SELECT count(*) FROM open_row"));
+std::vector<AlertStore::Open> AlertStore::open_rows(std::size_t most) { return rows_of(0, most); }
+
+std::vector<AlertStore::Open> AlertStore::held_rows(std::size_t most) { return rows_of(1, most); }
+
+Result<void> AlertStore::hold(std::uint64_t row) {
+  database_.begin();
+  Statement(database_, "UPDATE open_row SET held = 1 WHERE id = ?").run(row);
+  return database_.commit();
+}
+
+void AlertStore::add(const std::vector<StoredMessage>& messages) {
+  Statement row(database_,
+                "INSERT OR IGNORE INTO message(key, class, channel, recipient, subject, text, html, created, state, "
+                "tries, next_try, sent_at, said) VALUES(?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, x'')");
+  for (const StoredMessage& one : messages)
+    row.run(one.key, one.of, one.channel == Channel::webhook ? 1 : 0, one.to, one.subject, one.text, one.html,
+            micros(one.created), micros(one.created));
 }
 
 Result<void> AlertStore::put(const std::vector<StoredMessage>& messages, const std::vector<std::uint64_t>& rows) {
   database_.begin();
-  Statement add(database_,
-                "INSERT OR IGNORE INTO message(key, class, channel, subject, text, html, created, state, tries, "
-                "next_try, sent_at, said) VALUES(?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, x'')");
-  for (const StoredMessage& one : messages)
-    add.run(one.key, one.of, one.channel == Channel::webhook ? 1 : 0, one.subject, one.text, one.html,
-            micros(one.created), micros(one.created));
+  add(messages);
   Statement end(database_, "DELETE FROM open_row WHERE id = ?");
   for (const std::uint64_t row : rows) end.run(row);
+  return database_.commit();
+}
+
+Result<void> AlertStore::put_with_value(const std::vector<StoredMessage>& messages, std::string_view name,
+                                        std::string_view value) {
+  database_.begin();
+  add(messages);
+  set(name, value);
   return database_.commit();
 }
 
@@ -164,7 +181,7 @@ std::optional<Instant> AlertStore::next_due() {
 }
 
 std::uint64_t AlertStore::made_since(std::string_view of, Instant since) {
-  Statement row(database_, "SELECT count(*) FROM message WHERE class = ? AND created > ? AND channel = 0");
+  Statement row(database_, "SELECT count(DISTINCT key) FROM message WHERE class = ? AND created > ?");
   row.start(of, micros(since));
   return row.next() ? row.number(0) : 0;
 }

@@ -28,9 +28,10 @@ enum class MessageState : std::uint8_t {
 
 struct StoredMessage {
   std::uint64_t id = 0;
-  std::string key;  ///< of the alert; one message for each key and channel
+  std::string key;  ///< of the alert; one message for each key, channel and recipient
   std::string of;   ///< class: "now", "digest", "word", "test"
   Channel channel = Channel::mail;
+  std::string to;       ///< mail: one address, so that no server's whim mails another one twice
   std::string subject;  ///< mail
   std::string text;     ///< mail: its text; webhook: JSON
   std::string html;     ///< mail; may be empty
@@ -60,9 +61,12 @@ class AlertStore {
     std::uint64_t row = 0;
     Instant since{};
   };
-  /// Rows that were taken up and are not ended, oldest first.
+  /// Rows that were taken up and are neither ended nor held, oldest first.
   [[nodiscard]] std::vector<Open> open_rows(std::size_t most);
-  [[nodiscard]] std::uint64_t open_count();
+  /// Holds a row back, to be told together with others.
+  [[nodiscard]] Result<void> hold(std::uint64_t row);
+  /// Rows that are held, oldest first.
+  [[nodiscard]] std::vector<Open> held_rows(std::size_t most);
 
   /// Puts the messages in and ends the rows. A message whose key is there already for its channel is passed over: it was
   /// told before.
@@ -85,10 +89,15 @@ class AlertStore {
 
   /// Values of the desk's own: when the last word was mailed, what machine alerts stand.
   [[nodiscard]] std::string value(std::string_view name);
-  [[nodiscard]] Result<void> set_value(std::string_view name, std::string_view value);
+  /// Puts the messages in and sets the value, or neither.
+  [[nodiscard]] Result<void> put_with_value(const std::vector<StoredMessage>& messages, std::string_view name,
+                                            std::string_view value);
 
  private:
   explicit AlertStore(Database database) : database_(std::move(database)) {}
+  std::vector<Open> rows_of(int held, std::size_t most);
+  void add(const std::vector<StoredMessage>& messages);
+  void set(std::string_view name, std::string_view value);
   Database database_;
 };
 

@@ -13,7 +13,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kLongestName = 120;  // of what a stranger chose; the ledger has the whole
-constexpr std::size_t kMostInBurst = 50;
 
 // A stranger's text for one line.
 std::string shown(std::string_view text) {
@@ -143,7 +142,7 @@ std::string alert_text(const Alert& alert, const TimeZone& zone) {
   return text;
 }
 
-std::string alert_json(const Alert& alert) {
+static json::object to_object(const Alert& alert) {
   json::object object;
   object["kind"] = json::string(kind_text(alert.kind));
   object["class"] = json::string(to_text(alert.of));
@@ -184,7 +183,15 @@ std::string alert_json(const Alert& alert) {
     object["hosts"] = texts(alert.hosts);
   }
   object["chain_head"] = text_or_null(alert.chain_head);
-  return json::serialize(object);
+  return object;
+}
+
+std::string alert_json(const Alert& alert) { return json::serialize(to_object(alert)); }
+
+std::string burst_json(const std::vector<Alert>& alerts, std::size_t all) {
+  json::array array;
+  for (const Alert& one : alerts) array.push_back(to_object(one));
+  return json::serialize(json::object{{"kind", "burst"}, {"alerts", all}, {"first", std::move(array)}});
 }
 
 std::string burst_text(const std::vector<Alert>& alerts, std::size_t all, const TimeZone& zone) {

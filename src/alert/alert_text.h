@@ -18,8 +18,11 @@ namespace tipstaff {
 /// One object; times are RFC 3339, UTC.
 [[nodiscard]] std::string alert_json(const Alert& alert);
 
-/// Several alerts that came too fast to be mailed one by one: a line for each of the first, and how many there are.
+/// Several alerts that came too fast to be mailed one by one: a line for each of the first kMostInBurst, and how many there
+/// are in all.
+inline constexpr std::size_t kMostInBurst = 50;
 [[nodiscard]] std::string burst_text(const std::vector<Alert>& alerts, std::size_t all, const TimeZone& zone);
+[[nodiscard]] std::string burst_json(const std::vector<Alert>& alerts, std::size_t all);
 
 /// "2013-05-07 12:27:18 UTC".
 [[nodiscard]] std::string moment_text(Instant at, const TimeZone& zone);

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$1"
 
-stages=(base sources detect lookup decide enforce ledger alert attribute incident mail report control web)
+stages=(base sources detect lookup decide enforce ledger alert attribute incident mail report control desk web)
 declare -A rank
 for i in "${!stages[@]}"; do rank[${stages[i]}]=$i; done
 
