@@ -52,6 +52,7 @@ class Loader {
     check_version(reader, name, needs_version);
     read_settings(reader, name);
     read_guard_settings(reader, name, errors_, guard_);
+    check_names(reader, name);
     read_rules(reader, name);
     sort_from(before);
   }
@@ -159,6 +160,13 @@ class Loader {
       SectionReader reader(*table, "enforce", name, errors_);
       read_enforce_settings(reader, guard_.enforce);
       if (const TomlValue* ports = reader.table("ports")) read_ports(*ports, name);
+    }
+  }
+
+  // What later stages read: their names are checked here, their values there.
+  void check_names(SectionReader& top, const std::string& name) {
+    for (const std::string_view section : {"mail", "webhook"}) {
+      if (const TomlValue* table = top.table(section)) SectionReader(*table, section, name, errors_);
     }
   }
 
@@ -279,8 +287,22 @@ class Loader {
   ConfigErrors errors_;
 };
 
-// The layer files that exist, in the order in which they are read.
-std::vector<std::string> layer_files(const std::string& directory, Loader& loader) {
+Loader read_layers(const LayerOptions& options) {
+  Loader loader;
+  loader.read_shipped();
+  if (!options.file.empty()) {
+    loader.read_file(options.file, true);
+  } else {
+    ConfigErrors errors;
+    for (const std::string& file : layer_files(options.directory, errors)) loader.read_file(file, true);
+    for (Error& error : errors) loader.report(std::move(error));
+  }
+  return loader;
+}
+
+}  // namespace
+
+std::vector<std::string> layer_files(const std::string& directory, ConfigErrors& errors) {
   namespace fs = std::filesystem;
   std::vector<std::string> files;
   std::error_code error;
@@ -294,26 +316,13 @@ std::vector<std::string> layer_files(const std::string& directory, Loader& loade
       found.push_back(at->path().string());
   }
   if (error && error != std::errc::no_such_file_or_directory) {
-    loader.report(
+    errors.push_back(
         {ErrorKind::unavailable, fmt::format("the folder cannot be read: {}", error.message()), parts.string()});
   }
   std::ranges::sort(found);
   files.insert(files.end(), found.begin(), found.end());
   return files;
 }
-
-Loader read_layers(const LayerOptions& options) {
-  Loader loader;
-  loader.read_shipped();
-  if (!options.file.empty()) {
-    loader.read_file(options.file, true);
-  } else {
-    for (const std::string& file : layer_files(options.directory, loader)) loader.read_file(file, true);
-  }
-  return loader;
-}
-
-}  // namespace
 
 LoadedConfig load_layers(const LayerOptions& options) { return read_layers(options).finish(options.own_addresses); }
 

@@ -79,6 +79,9 @@ struct LayerOptions {
   std::string file = {};                      ///< if given, read instead of those of `directory`
 };
 
+/// The files of the administrator's layers that exist, in the order in which they are read.
+[[nodiscard]] std::vector<std::string> layer_files(const std::string& directory, ConfigErrors& errors);
+
 /// Shipped defaults, then tipstaff.toml, then conf.d/*.toml by name. Each file must say `version = 1`.
 [[nodiscard]] LoadedConfig load_layers(const LayerOptions& options);
 

@@ -54,6 +54,8 @@ constexpr std::array kKeys = {
     other("", "ledger", KeyType::table, "", "Where the guard records, and how long it is kept."),
     other("", "control", KeyType::table, "", "Where the guard answers."),
     other("", "desk", KeyType::table, "", "What the administrator is told, and when."),
+    other("", "mail", KeyType::table, "no mail", "Where mails are given to, and to whom they go (mail.md)."),
+    other("", "webhook", KeyType::table, "none", "Where alerts are posted to (mail.md)."),
 
     text("rule", "name", "required", "Name of the rule, as it stands in alerts and reports. Unique."),
     other("rule", "enabled", KeyType::flag, "true",
@@ -183,6 +185,23 @@ constexpr std::array kKeys = {
     text("control", "support_group", "tipstaff-support",
          "Group whose members may also unblock an address and exempt one for a day, with a reason."),
     text("control", "admin_group", "tipstaff-admin", "Group whose members may give every command, as root may."),
+
+    text("mail", "server", "none: no mail is sent", "Mail server that takes our mails: a name or an address."),
+    count("mail", "port", "", 1, 65535, "587; `tls`: 465; `none`: 25", "Its port."),
+    KeyDefinition{"mail", "security", "", KeyType::choice, "starttls|tls|none", 0, 0, "starttls",
+                  "TLS after STARTTLS (required, never silently left out), TLS from the start, or plain text."},
+    text("mail", "user", "none: no login", "User name for the server."),
+    text("mail", "password_file", "none", "File whose first line is the password; others must not be able to read it."),
+    text("mail", "from", "required", "Sender: `tipstaff@example.com` or `Tipstaff <tipstaff@example.com>`."),
+    other("mail", "to", KeyType::texts, "required", "Who gets the mails; 1 to 50 addresses."),
+    text("mail", "ca_file", "the system's", "Certificates (PEM) of the only authorities that the server's may be of."),
+
+    text("webhook", "url", "none", "Address that each alert is posted to as JSON; `https://`."),
+    text("webhook", "token_file", "none",
+         "File whose first line is sent as `Authorization: Bearer`; others must not be able to read it."),
+    text("webhook", "ca_file", "the system's", "As in `[mail]`."),
+    other("webhook", "allow_plain", KeyType::flag, "false",
+          "Allow `http://` to another machine too: alerts can then be read on the way."),
 };
 
 }  // namespace

@@ -11,15 +11,14 @@
 #include "base/result.h"
 #include "decide/config.h"
 #include "decide/section_reader.h"
+#include "mail/send/send.h"
 
 namespace tipstaff {
 
 struct MailSettings {
-  enum class Security : std::uint8_t { none, starttls, tls };
-
   std::string server;      ///< name or address; empty: no mail is sent
   std::uint16_t port = 0;  ///< 0: by security; see effective_port()
-  Security security = Security::starttls;
+  MailServer::Security security = MailServer::Security::starttls;
   std::string user;           ///< empty: no authentication
   std::string password_file;  ///< absolute path
   std::string from;           ///< as parse_mail_address() takes it
