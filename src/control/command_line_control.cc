@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/alerts_command.h"
 #include "control/block_commands.h"
 #include "control/enforcer_command.h"
 #include "control/output.h"
@@ -30,6 +31,11 @@ struct ControlCommandLine::State {
   CLI::App* set = nullptr;
   CLI::App* enforcer_status = nullptr;
   CLI::App* enforcer_clear = nullptr;
+  AlertsOptions alerts;
+  CLI::App* alerts_list = nullptr;
+  CLI::App* alerts_show = nullptr;
+  CLI::App* alerts_retry = nullptr;
+  CLI::App* test_mail = nullptr;
 
   CLI::App* command(CLI::App& app, const char* name, const char* text, Run what, const char* footer) {
     CLI::App* const one = app.add_subcommand(name, text);
@@ -144,6 +150,37 @@ struct ControlCommandLine::State {
     enforcer_status->footer("Exit code: 0 good, 1 refused, or no enforcer is running.\n\n  tipstaff enforcer status");
     group->require_subcommand(1);
   }
+
+  void add_alerts(CLI::App& app) {
+    CLI::App* const group = app.add_subcommand("alerts", "The messages to the administrator, and what became of them");
+    alerts_list = group->add_subcommand("list", "The newest messages, one a line");
+    alerts_show = group->add_subcommand("show", "One message with its text");
+    alerts_retry = group->add_subcommand("retry", "Have what waits or was refused tried again at once");
+    for (CLI::App* one : {alerts_list, alerts_show, alerts_retry}) {
+      CLI::Option* const config =
+          one->add_option("--config", alerts.config, "The file that the guard was started with")->type_name("FILE");
+      one->add_option("--ledger", alerts.ledger, "The ledger's folder")->type_name("FOLDER")->excludes(config);
+      one->add_flag("--json", alerts.json, "As one JSON object");
+    }
+    alerts_list->add_option("--most", alerts.most, "So many")->capture_default_str()->check(CLI::Range(1, 10000));
+    alerts_show->add_option("ID", alerts.id, "Its number")->required()->type_name("");
+    CLI::Option* const id = alerts_retry->add_option("ID", alerts.id, "Its number")->type_name("");
+    alerts_retry->add_flag("--all", alerts.all, "All of them")->excludes(id);
+    group->footer(
+        "Exit code: 0 good, 1 cannot be read, 2 there is no such message.\n\n"
+        "  tipstaff alerts list\n"
+        "  tipstaff alerts show 12\n"
+        "  tipstaff alerts retry --all");
+    group->require_subcommand(1);
+
+    CLI::App* const desk = app.add_subcommand("desk", "The program that brings alerts to the administrator");
+    test_mail = desk->add_subcommand("test-mail", "Send a mail and an event now, and say what became of them");
+    test_mail->add_option("--config", alerts.config, "Settings, instead of those in /etc/tipstaff")->type_name("FILE");
+    desk->footer(
+        "Exit code: 0 sent, 1 not, 2 the configuration is wrong or says of nowhere to send to.\n\n"
+        "  tipstaff desk test-mail");
+    desk->require_subcommand(1);
+  }
 };
 
 ControlCommandLine::ControlCommandLine(CLI::App& app) : state_(std::make_unique<State>()) {
@@ -152,6 +189,7 @@ ControlCommandLine::ControlCommandLine(CLI::App& app) : state_(std::make_unique<
   state_->add_configuration(app);
   state_->add_set(app);
   state_->add_enforcer(app);
+  state_->add_alerts(app);
 }
 
 ControlCommandLine::~ControlCommandLine() = default;
@@ -161,6 +199,14 @@ std::optional<int> ControlCommandLine::run() const {
   if (state.format == "json") state.options.json = true;
   if (state.enforcer_status->parsed()) return run_enforcer_status(state.enforcer);
   if (state.enforcer_clear->parsed()) return run_enforcer_clear(state.enforcer);
+  if (state.alerts_list->parsed()) return run_alerts_list(state.alerts);
+  if (state.alerts_show->parsed()) return run_alerts_show(state.alerts);
+  if (state.alerts_retry->parsed()) return run_alerts_retry(state.alerts);
+  if (state.test_mail->parsed()) {
+    std::vector<std::string> arguments{"test-mail"};
+    if (!state.alerts.config.empty()) arguments.insert(arguments.end(), {"--config", state.alerts.config});
+    return run_desk_program(arguments);
+  }
   if (state.set->parsed() && state.action == "unbanip") return run_unblock(state.options);
   if (state.set->parsed()) {
     int worst = kGood;
