@@ -58,11 +58,15 @@ class GuardProcess {
   /// Starts `binary guard --config CONFIG`; what it says is added to the file `log`. `failpoint` and `notify`, the path
   /// of its service manager's socket, may be empty.
   GuardProcess(const std::string& binary, const std::string& config, const std::string& log,
-               const std::string& failpoint = {}, const std::string& notify = {}) {
+               const std::string& failpoint = {}, const std::string& notify = {})
+      : GuardProcess(std::vector<std::string>{binary, "guard", "--config", config}, log, failpoint, notify) {}
+  /// Another program in the background.
+  GuardProcess(std::vector<std::string> arguments, const std::string& log, const std::string& failpoint = {},
+               const std::string& notify = {}) {
+    const std::string binary = arguments.front();
     std::vector<std::string> variables = {"TZ=UTC"};
     if (!notify.empty()) variables.push_back("NOTIFY_SOCKET=" + notify);
     if (!failpoint.empty()) variables.push_back("TIPSTAFF_FAILPOINT=" + failpoint);
-    std::vector<std::string> arguments = {binary, "guard", "--config", config};
     const auto pointers = [](std::vector<std::string>& texts) {
       std::vector<char*> all;
       for (auto& text : texts) all.push_back(text.data());
