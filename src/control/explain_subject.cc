@@ -167,6 +167,10 @@ class Gathering {
   }
 
   void find_exemptions() {
+    if (const IpNetwork* const one = facts_.network ? &*facts_.network : nullptr; one != nullptr && one->is_host()) {
+      if (const OriginExemption* const origin = find_origin_exemption(*inputs_.config, one->address()))
+        add_exemption({*one, fmt::format("{}, {}", to_words(origin->origin), origin->where), std::nullopt});
+    }
     for (const Exemption& one : inputs_.exempt) {
       if (is_about(one.network)) add_exemption({one.network, one.where, std::nullopt});
     }

@@ -46,6 +46,7 @@ GuardStatus sample() {
   alert.name = "Spraying";
   alert.blocks = false;
   status.rules = {rule, alert};
+  status.lookups.databases = {"libloc, Testers of 2026-01-02 (/x/location.db)"};
   return status;
 }
 
@@ -90,6 +91,9 @@ TEST(GuardStatus, TheTree) {
 |  `- Probes:    0
 |- Exempt: 0 networks
 |  `- Tries of exempt addresses: 0
+|- Look-ups
+|  |- DNS: off (turn on with [lookups] dns = true)
+|  `- Database: libloc, Testers of 2026-01-02 (/x/location.db)
 |- Blocks: watch-only, nothing is shut (enforce with --enforce)
 |  `- Standing:  1
 |- Ledger: /var/lib/tipstaff
