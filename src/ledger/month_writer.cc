@@ -15,7 +15,7 @@ constexpr std::size_t kMostLine = 65'536;
 constexpr std::size_t kMostLines = 64;
 constexpr std::size_t kMostKeys = 1'000;
 constexpr std::size_t kMostCheckpoint = 4'096;
-constexpr std::size_t kMostKnownIds = 65'536;
+constexpr std::size_t kMostKnownIds = 16'384;
 constexpr std::size_t kSaltBytes = 16;
 
 bool cut(std::string& text, std::size_t most) {

@@ -1,5 +1,5 @@
 // Which attempts are known already, without an index over ten million keys. Sources are read forward, so a row beyond
-// everything recorded of its source is new. The keys of the last 16 Ki to 32 Ki rows are kept here; for what lies before
+// everything recorded of its source is new. The keys of the last 8 Ki to 16 Ki rows are kept here; for what lies before
 // these, and only for that, the caller has to look into the files. It never guesses: the answer is exact.
 #pragma once
 
@@ -27,7 +27,7 @@ class RecentKeys {
     std::uint32_t version = 0;
     std::uint64_t row = 0;
   };
-  static constexpr std::size_t kHalf = 16'384;
+  static constexpr std::size_t kHalf = 8'192;
 
   /// A number for a source's name, the same until clear().
   [[nodiscard]] std::uint32_t number_of(std::string_view source);

@@ -78,7 +78,7 @@ Result<Database> Database::open(const std::string& path, Mode mode) {
       // NORMAL can lose the last commits in a power cut, never tear one. Positions stand in the same commit as their
       // rows, so what was lost is read again.
       database.execute(
-          "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32768; PRAGMA "
+          "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-4096; PRAGMA "
           "wal_autocheckpoint=4000;"
           "PRAGMA journal_size_limit=33554432; PRAGMA foreign_keys=OFF");
     } else {

@@ -15,7 +15,7 @@
 namespace tipstaff {
 namespace {
 
-constexpr std::chrono::seconds kRest{10};        // without a batch
+constexpr std::chrono::seconds kRest{2};         // without a batch
 constexpr std::chrono::hours kHousekeeping{24};  // by the batches' own time: signing and expiry
 
 std::size_t rows_of(const Batch& batch) { return batch.attempts.size() + batch.verdicts.size(); }
