@@ -9,6 +9,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <thread>
@@ -128,6 +129,23 @@ TEST(ControlCommand, ExemptAndTrial) {
   said = served.run({"explain", "198.51.100.7"});
   EXPECT_EQ(said.out, "three lines");
   EXPECT_EQ(said.code, 0);
+}
+
+TEST(ControlCommand, WhatIsWrongIsUsageThoughNoGuardRuns) {
+  const TemporaryFolder folder;
+  const std::string config =
+      folder.file("guard.toml", "version = 1\n[control]\nsocket = \"" + (folder.path() / "none").string() + "\"\n");
+  const auto code = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--config", config});
+    return tipstaff(std::move(arguments)).code;
+  };
+  EXPECT_EQ(code({"block", "example.com"}), 2);
+  EXPECT_EQ(code({"block", "198.51.100.7", "--for", "soon"}), 2);
+  EXPECT_EQ(code({"unblock", "nobody"}), 2);
+  EXPECT_EQ(code({"exempt", "198.51.100.7/33", "--why", "x"}), 2);
+  EXPECT_EQ(code({"trial", "later"}), 2);
+  EXPECT_EQ(code({"block", "198.51.100.7"}), 1) << "this is right, but nobody hears it";
+  EXPECT_EQ(code({"trial", "5m"}), 1);
 }
 
 TEST(ControlCommand, WhatIsWrongIsUsage) {
@@ -356,6 +374,35 @@ TEST_F(TriedGuard, WhatIsDoneByHandOutlastsARestart) {
   EXPECT_NE(said.out.find("by root (scans us)"), std::string::npos) << said.out;
   EXPECT_EQ(run({"unblock", "203.0.113.7"}).out, "1 ended: 203.0.113.7\n");
   EXPECT_EQ(run({"blocks"}).out, "");
+}
+
+TEST_F(TriedGuard, ALedgerThatOpensLaterBringsItsBlocksBack) {
+  const auto disk = folder_.path() / "disk";  // comes and goes
+  std::filesystem::create_directory(disk);
+  std::string config = read_file(folder_.path() / "guard.toml");
+  config.replace(config.find("/ledger\""), 8, "/disk/ledger\"");
+  folder_.file("guard.toml", config);
+  {
+    GuardProcess guard = start();
+    wait_for("guarding since");
+    EXPECT_EQ(run({"block", "203.0.113.7", "--for", "2h"}).code, 0);
+    EXPECT_EQ(guard.end(SIGTERM), 0);
+  }
+  std::filesystem::rename(disk, folder_.path() / "aside");
+  GuardProcess guard = start();
+  wait_for("NOT RECORDING");
+  EXPECT_EQ(run({"blocks"}).out, "");
+  EXPECT_EQ(run({"block", "203.0.113.8", "--for", "2h"}).code, 0);
+  std::filesystem::rename(folder_.path() / "aside", disk);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);  // it looks every 15 s
+  std::string blocks;
+  while (blocks.find("203.0.113.7 ") == std::string::npos && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    blocks = run({"blocks"}).out;
+  }
+  EXPECT_NE(blocks.find("203.0.113.7 "), std::string::npos) << read_file(folder_.path() / "guard.log");
+  EXPECT_NE(blocks.find("203.0.113.8 "), std::string::npos) << blocks;
+  EXPECT_EQ(run({"status"}).out.find("NOT RECORDING"), std::string::npos);
 }
 
 TEST_F(TriedGuard, BlocksMadeDuringATrialEndWithIt) {

@@ -3,16 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/json.hpp>
 #include <boost/json/monotonic_resource.hpp>
 #include <chrono>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "base/text.h"
+#include "control/block_rows.h"
+#include "control/control_ask.h"
 #include "control/control_commands.h"
 #include "control/control_socket.h"
 #include "control/explain_subject.h"
@@ -32,11 +32,6 @@ namespace json = boost::json;
 constexpr const char* kStart = "start it with 'systemctl start tipstaff', or by hand with 'tipstaff guard'";
 
 Instant now() { return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()); }
-
-std::optional<Instant> time_of(const std::string& text) {
-  const auto time = parse_moment(text, TimeZone(), Instant{});
-  return time && !text.empty() ? std::optional(*time) : std::nullopt;
-}
 
 Config settings_of(const ControlOptions& options) { return load_layers_partly({.file = options.config}).config; }
 
@@ -63,12 +58,15 @@ struct Answer {
   [[nodiscard]] const json::object& object() const { return value.as_object(); }
 };
 
-// Its errors are Errors here. `is_there`: whether a guard answered at all. With `line_alone` a good answer is not parsed:
-// that of 100,000 blocks takes its time.
+// Its errors are Errors here. `is_there`: whether a guard answered at all, or would not have to: wrong arguments are wrong
+// whether one runs or not. With `line_alone` a good answer is not parsed: that of 100,000 blocks takes its time.
 Result<std::unique_ptr<Answer>> ask(const std::string& socket, const json::object& what, bool& is_there,
                                     bool line_alone = false) {
+  const std::string asked = json::serialize(what);
+  is_there = true;
+  if (const auto good = parse_ask(asked); !good) return std::unexpected(good.error());
   is_there = false;
-  auto line = ask_guard(socket, json::serialize(what));
+  auto line = ask_guard(socket, asked);
   if (!line) return std::unexpected(line.error());
   is_there = true;
   auto answer = std::make_unique<Answer>();
@@ -138,79 +136,6 @@ const json::array* list_of(const json::object& object, const char* name) {
   return value != nullptr && value->is_array() ? &value->as_array() : nullptr;
 }
 
-std::string_view view_of(const json::object& object, const char* name) {
-  const json::value* const value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? view(value->as_string()) : std::string_view();
-}
-
-// Lines of a list of blocks, cut into columns. There may be 100,000: what they have in common is worded once.
-class BlockRows {
- public:
-  explicit BlockRows(Instant at_now) : now_(at_now) {}
-
-  void add(const json::object& block) {
-    const std::string_view service = view_of(block, "service");
-    rows_.push_back({fmt::format("#{}", count(block, "id")), printable(view_of(block, "network")),
-                     service.empty() ? "all" : printable(service), left(view_of(block, "until")),
-                     cause(view_of(block, "rule"), view_of(block, "by"), view_of(block, "why")),
-                     fmt::format("dropped {}{}", count(block, "dropped"),
-                                 is(block, "exempt", false)      ? ", observed: exempt"
-                                 : !is(block, "enforced", false) ? ", would be blocked"
-                                 : !is(block, "effective", true) ? ", NOT EFFECTIVE"
-                                                                 : "")});
-    for (std::size_t i = 0; i < widths_.size(); ++i) widths_[i] = std::max(widths_[i], rows_.back()[i].size());
-  }
-
-  [[nodiscard]] bool empty() const { return rows_.empty(); }
-
-  [[nodiscard]] std::string text() const {
-    std::string out;
-    for (const auto& row : rows_) {
-      for (std::size_t i = 0; i < widths_.size(); ++i) {
-        out += row[i];
-        out.append(widths_[i] - row[i].size() + 2, ' ');
-      }
-      out += row.back();
-      out += '\n';
-    }
-    return out;
-  }
-
- private:
-  static std::uint64_t count(const json::object& block, const char* name) {
-    const json::value* const value = block.if_contains(name);
-    return value != nullptr && value->is_number() ? value->to_number<std::uint64_t>() : 0;
-  }
-  static bool is(const json::object& block, const char* name, bool otherwise) {
-    const json::value* const value = block.if_contains(name);
-    return value != nullptr && value->is_bool() ? value->as_bool() : otherwise;
-  }
-  const std::string& left(std::string_view until) {
-    if (left_.empty() || until != until_) {
-      until_ = until;
-      left_ = time_left(time_of(until_).value_or(kForever), now_);
-    }
-    return left_;
-  }
-  const std::string& cause(std::string_view rule, std::string_view by, std::string_view why) {
-    if (cause_.empty() || rule != rule_ || by != by_ || why != why_) {
-      rule_ = rule;
-      by_ = by;
-      why_ = why;
-      cause_ = rule.empty() ? fmt::format("by {}{}", by.empty() ? "hand" : printable(by),
-                                          why.empty() ? "" : fmt::format(" ({})", printable(why)))
-                            : fmt::format("rule \"{}\"", printable(rule));
-    }
-    return cause_;
-  }
-
-  Instant now_;
-  std::vector<std::array<std::string, 6>> rows_;
-  std::array<std::size_t, 5> widths_{};
-  std::string until_, left_;             // of the last row
-  std::string rule_, by_, why_, cause_;  // likewise
-};
-
 // What the guard would have answered, from the ledger; `filter` as it stands in the ask.
 Result<std::string> blocks_from_ledger(const Config& config, const ControlOptions& options) {
   auto ledger = LedgerReader::open(config.guard.ledger);
@@ -235,20 +160,15 @@ Result<std::string> blocks_from_ledger(const Config& config, const ControlOption
                      list);
 }
 
-int print_blocks(const ControlOptions& options, const std::string& line, const json::object& answer) {
+int print_blocks(const ControlOptions& options, const std::string& line) {
   if (options.json) {
     print_out("{}\n", line);
     return kGood;
   }
-  const Instant at_now = time_of(text_of(answer, "now")).value_or(now());
-  BlockRows rows(at_now);
-  if (const json::array* const blocks = list_of(answer, "blocks")) {
-    for (const json::value& one : *blocks) {
-      if (one.is_object()) rows.add(one.as_object());
-    }
-  }
-  if (rows.empty()) print_error("tipstaff: nothing is blocked\n");
-  write_to(stdout, rows.text());
+  const auto rows = BlockRows::read(line, now());
+  if (!rows) return complain(options, rows.error(), true);
+  if (rows->empty()) print_error("tipstaff: nothing is blocked\n");
+  write_to(stdout, rows->text());
   return kGood;
 }
 
@@ -304,12 +224,8 @@ int run_blocks(const ControlOptions& options) {
   add(what, "rule", options.rule);
   const Config config = settings_of(options);
   bool is_there = false;
-  const auto answer = ask(config.guard.socket, what, is_there, options.json);
-  if (answer && options.json) {
-    print_out("{}\n", (*answer)->line);
-    return kGood;
-  }
-  if (answer) return print_blocks(options, (*answer)->line, (*answer)->object());
+  const auto answer = ask(config.guard.socket, what, is_there, true);
+  if (answer) return print_blocks(options, (*answer)->line);
   if (is_there) return complain(options, answer.error(), true);
   const auto line = blocks_from_ledger(config, options);
   if (!line && line.error().kind == ErrorKind::invalid) return complain(options, line.error(), true);
@@ -319,8 +235,7 @@ int run_blocks(const ControlOptions& options) {
     print_error("tipstaff: nor can the ledger be read: {}; {}\n", printable(line.error().message()), kStart);
     return kFailed;
   }
-  const json::value value = json::parse(*line);
-  return print_blocks(options, *line, value.as_object());
+  return print_blocks(options, *line);
 }
 
 int run_exempt(const ControlOptions& options) {
