@@ -3,15 +3,22 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/hash.h"
+#include "enforce/block.h"
 
 namespace tipstaff {
 namespace {
 
-std::uint64_t hash_of_id(std::uint64_t id) { return mix(id); }
+// Room for so many that are not used any more is not worth moving the others.
+constexpr std::size_t kFewFree = 64;
 
-std::uint64_t hash_of_key(std::uint32_t source, std::uint64_t generation, std::uint64_t offset, std::uint32_t index) {
-  return mix(offset + mix(generation + mix((std::uint64_t{source} << 32U) + index)));
+// How long a block lasts, as it is held: a part of a second at its end falls away.
+std::int32_t seconds_between(Instant at, Instant until) {
+  std::int64_t micros = 0;
+  if (until == kForever ||
+      __builtin_sub_overflow(until.time_since_epoch().count(), at.time_since_epoch().count(), &micros))
+    return BlockBook::Block::kEver;
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(std::chrono::microseconds(micros)).count();
+  return static_cast<std::int32_t>(std::clamp<std::int64_t>(seconds, INT32_MIN, BlockBook::Block::kEver));
 }
 
 }  // namespace
@@ -47,8 +54,22 @@ std::optional<std::uint32_t> TextPool::find(std::string_view text) const {
   return known == numbers_.end() ? std::nullopt : std::optional(known->second);
 }
 
+// --- slots ------------------------------------------------------------------------------------------------------------
+
+void BlockBook::Block::set_in_force(Instant since) {
+  const auto after = std::chrono::ceil<std::chrono::seconds>(since - at).count();
+  forced = static_cast<std::int32_t>(std::clamp<std::int64_t>(after, INT32_MIN, kEver - 1));
+}
+
+std::uint32_t BlockBook::second_of(Instant time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(seconds, 0, UINT32_MAX));
+}
+
 std::uint32_t BlockBook::slot_of(std::uint64_t id) const {
-  return by_id_.find(hash_of_id(id), [&](std::uint32_t slot) { return slots_[slot].id == id; });
+  const auto found = std::ranges::lower_bound(slots_, id, {}, &Block::id);
+  return found == slots_.end() || found->id != id || !found->used ? SlotTable::kNone
+                                                                  : static_cast<std::uint32_t>(found - slots_.begin());
 }
 
 const BlockBook::Block* BlockBook::find(std::uint64_t id) const {
@@ -58,42 +79,49 @@ const BlockBook::Block* BlockBook::find(std::uint64_t id) const {
 
 BlockBook::Block* BlockBook::find(std::uint64_t id) { return const_cast<Block*>(std::as_const(*this).find(id)); }
 
-std::optional<std::uint64_t> BlockBook::find(const VerdictRow& row) const {
-  const auto rule = texts_.find(row.rule);
-  const auto service = texts_.find(row.service);
-  const auto host = texts_.find(row.host);
-  if (!rule || !service || !host || !row.network) return std::nullopt;
+std::optional<std::uint64_t> BlockBook::find(const IpNetwork& network, std::string_view rule, std::string_view service,
+                                             std::string_view host, Instant at) const {
   std::optional<std::uint64_t> id;
-  each_of(*row.network, [&](const Block& block) {
-    if (block.rule == *rule && block.service == *service && block.host == *host && block.at == row.at) id = block.id;
+  each_of(network, [&](const Block& block) {
+    const BlockWords& of = words(block);
+    if (block.at == at && of.rule == rule && of.service == service && of.host == host) id = block.id;
   });
   return id;
 }
 
+// Takes out what is not used any more, where that is a good part; else the vector grows.
+void BlockBook::make_room() {
+  if (slots_.size() < slots_.capacity() || slots_.size() - count_ < std::max(kFewFree, slots_.size() / 4)) return;
+  std::erase_if(slots_, [](const Block& block) { return !block.used; });
+  by_network_.clear();
+  widths4_ = {};
+  widths6_ = {};
+  for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) link(slot);
+  note_ends_anew();
+}
+
 void BlockBook::link(std::uint32_t slot) {
   Block& block = slots_[slot];
-  const auto hash_of_slot = [this](std::uint32_t one) { return std::hash<IpNetwork>()(slots_[one].network); };
-  const std::uint64_t hash = std::hash<IpNetwork>()(block.network);
-  if (const std::uint32_t head = head_of(block.network); head != SlotTable::kNone) {
+  const auto hash_of_slot = [this](std::uint32_t one) { return std::hash<IpNetwork>()(slots_[one].network()); };
+  const IpNetwork network = block.network();
+  if (const std::uint32_t head = head_of(network); head != SlotTable::kNone) {
     block.next = slots_[head].next;  // behind the first, so that the table need not change
     slots_[head].next = slot;
   } else {
     block.next = SlotTable::kNone;
-    by_network_.add(hash, slot, hash_of_slot);
-    const bool v4 = block.network.address().is_v4();
-    ++(v4 ? widths4_[block.network.bits()] : widths6_[block.network.bits()]);
+    by_network_.add(std::hash<IpNetwork>()(network), slot, hash_of_slot);
+    ++(block.address.is_v4() ? widths4_[block.bits] : widths6_[block.bits]);
   }
 }
 
 void BlockBook::unlink(std::uint32_t slot) {
   const Block& block = slots_[slot];
-  const auto hash_of_slot = [this](std::uint32_t one) { return std::hash<IpNetwork>()(slots_[one].network); };
-  const std::uint64_t hash = std::hash<IpNetwork>()(block.network);
-  const std::uint32_t head = head_of(block.network);
+  const auto hash_of_slot = [this](std::uint32_t one) { return std::hash<IpNetwork>()(slots_[one].network()); };
+  const std::uint64_t hash = hash_of_slot(slot);
+  const std::uint32_t head = head_of(block.network());
   if (head == slot && block.next == SlotTable::kNone) {
     by_network_.remove(hash, slot, hash_of_slot);
-    const bool v4 = block.network.address().is_v4();
-    --(v4 ? widths4_[block.network.bits()] : widths6_[block.network.bits()]);
+    --(block.address.is_v4() ? widths4_[block.bits] : widths6_[block.bits]);
   } else if (head == slot) {
     by_network_.replace(hash, slot, block.next);
   } else {
@@ -103,84 +131,89 @@ void BlockBook::unlink(std::uint32_t slot) {
   }
 }
 
-bool BlockBook::is_current(const Ending& ending) const {
-  const Block& block = slots_[ending.slot];
-  return block.used && static_cast<std::uint32_t>(block.id) == ending.stamp && block.until == ending.until;
+void BlockBook::note_ends_anew() {
+  endings_.clear();
+  for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
+    if (slots_[slot].used) endings_.push_back({second_of(slots_[slot].until()), slot});
+  }
+  std::ranges::make_heap(endings_, std::greater());
 }
 
 void BlockBook::note_end(std::uint32_t slot) {
-  if (endings_.size() > 2 * count_ + 1'024) {  // mostly of what has changed
-    endings_.clear();
-    for (std::uint32_t i = 0; i < slots_.size(); ++i) {
-      if (slots_[i].used) endings_.push_back({slots_[i].until, i, static_cast<std::uint32_t>(slots_[i].id)});
-    }
-    std::ranges::make_heap(endings_, std::greater());
-    return;
-  }
-  endings_.push_back({slots_[slot].until, slot, static_cast<std::uint32_t>(slots_[slot].id)});
+  if (endings_.size() > 2 * count_ + 1'024) return note_ends_anew();  // mostly of what has changed
+  endings_.push_back({second_of(slots_[slot].until()), slot});
   std::ranges::push_heap(endings_, std::greater());
+}
+
+std::uint32_t BlockBook::take_words(BlockWords words) {
+  const auto [known, is_new] = word_numbers_.try_emplace(std::move(words), 0);
+  if (is_new) {
+    known->second = static_cast<std::uint32_t>(words_.size());
+    if (free_words_.empty()) {
+      words_.emplace_back();
+    } else {
+      known->second = free_words_.back();
+      free_words_.pop_back();
+    }
+    words_[known->second].words = &known->first;
+  }
+  ++words_[known->second].count;
+  return known->second;
+}
+
+void BlockBook::drop_words(std::uint32_t number) {
+  HeldWords& held = words_[number];
+  if (--held.count > 0) return;
+  word_numbers_.erase(word_numbers_.find(*held.words));
+  held.words = nullptr;
+  free_words_.push_back(number);
 }
 
 std::uint64_t BlockBook::add(const NewBlock& given) {
   const bool by_hand = given.rule.empty();
-  std::uint32_t known = SlotTable::kNone;
-  for (std::uint32_t slot = head_of(given.network); slot != SlotTable::kNone; slot = slots_[slot].next) {
-    const Block& block = slots_[slot];
-    if (block.until <= given.at) continue;  // over, though it has not been taken out
-    if (text(block.rule) != given.rule || text(block.service) != given.service) continue;
-    if (by_hand || (block.at == given.at && text(block.host) == given.host)) known = slot;
+  Block* known = nullptr;
+  each_of(given.network, [&](Block& block) {
+    if (block.until() <= given.at) return;  // over, though it has not been taken out
+    const BlockWords& of = words(block);
+    if (of.rule != given.rule || of.service != given.service) return;
+    if (by_hand || (block.at == given.at && of.host == given.host)) known = &block;
+  });
+  if (known != nullptr && !by_hand) return known->id;
+  const std::uint32_t words =
+      take_words({.service = std::string(given.service),
+                  .host = std::string(known == nullptr ? given.host : std::string_view(this->words(*known).host)),
+                  .rule = std::string(given.rule),
+                  .by = std::string(given.by),
+                  .why = std::string(given.why)});
+  if (known != nullptr) {
+    const std::optional<Instant> in_force = known->is_in_force() ? std::optional(known->in_force()) : std::nullopt;
+    known->at = given.at;
+    if (in_force) known->set_in_force(*in_force);
+    known->lasts = seconds_between(given.at, given.until);
+    known->enforced = given.enforced;
+    known->exempt = known->ineffective = false;
+    drop_words(std::exchange(known->words, words));
+    note_end(static_cast<std::uint32_t>(known - slots_.data()));
+    return known->id;
   }
-  if (known != SlotTable::kNone) {
-    Block& block = slots_[known];
-    if (!by_hand) return block.id;
-    block.at = given.at;
-    block.until = given.until;
-    block.enforced = given.enforced;
-    block.exempt = block.ineffective = false;
-    const std::uint32_t by = texts_.take(given.by);
-    const std::uint32_t why = texts_.take(given.why);
-    const std::uint32_t source = texts_.take(given.cause.source);
-    texts_.drop(std::exchange(block.by, by));
-    texts_.drop(std::exchange(block.why, why));
-    texts_.drop(std::exchange(block.source, source));
-    block.generation = given.cause.generation;
-    block.offset = given.cause.offset;
-    block.index = given.cause.index;
-    note_end(known);
-    return block.id;
-  }
-  auto slot = static_cast<std::uint32_t>(slots_.size());
-  if (free_.empty()) {
-    slots_.emplace_back();
-  } else {
-    slot = free_.back();
-    free_.pop_back();
-  }
-  Block& block = slots_[slot];
-  block = {};
-  block.network = given.network;
+  make_room();
+  const auto slot = static_cast<std::uint32_t>(slots_.size());
+  Block& block = slots_.emplace_back();
+  block.address = given.network.address();
+  block.bits = static_cast<std::uint8_t>(given.network.bits());
   block.at = given.at;
-  block.until = given.until;
-  block.in_force = Instant::max();
+  block.lasts = seconds_between(given.at, given.until);
   block.id = ++last_id_;
-  block.generation = given.cause.generation;
-  block.offset = given.cause.offset;
-  block.index = given.cause.index;
-  block.source = texts_.take(given.cause.source);
-  block.service = texts_.take(given.service);
-  block.host = texts_.take(given.host);
-  block.rule = texts_.take(given.rule);
-  block.by = texts_.take(given.by);
-  block.why = texts_.take(given.why);
+  block.words = words;
   block.enforced = given.enforced;
   // The firewall counts for what is shut; what it had counted is not this block's.
   each_of(given.network, [&](const Block& other) {
-    if (other.service == block.service) block.counter = std::max(block.counter, other.counter);
+    if (this->words(other).service == given.service)
+      block.set_counter(std::max<std::uint64_t>(block.counter, other.counter));
   });
   block.used = true;
   ++count_;
   link(slot);
-  by_id_.add(hash_of_id(block.id), slot, [this](std::uint32_t one) { return hash_of_id(slots_[one].id); });
   note_end(slot);
   keep_keys(block.id, given);
   return block.id;
@@ -192,11 +225,8 @@ std::optional<StandingBlock> BlockBook::remove(std::uint64_t id) {
   Block& block = slots_[slot];
   StandingBlock was = standing(block);
   unlink(slot);
-  by_id_.remove(hash_of_id(id), slot, [this](std::uint32_t one) { return hash_of_id(slots_[one].id); });
-  for (const std::uint32_t text : {block.source, block.service, block.host, block.rule, block.by, block.why})
-    texts_.drop(text);
+  drop_words(block.words);
   block.used = false;
-  free_.push_back(slot);
   --count_;
   return was;
 }
@@ -204,16 +234,19 @@ std::optional<StandingBlock> BlockBook::remove(std::uint64_t id) {
 void BlockBook::set_until(std::uint64_t id, Instant until) {
   const std::uint32_t slot = slot_of(id);
   if (slot == SlotTable::kNone) return;
-  slots_[slot].until = until;
+  slots_[slot].lasts = seconds_between(slots_[slot].at, until);
   note_end(slot);
 }
 
 std::optional<std::uint64_t> BlockBook::next_over(Instant time) {
-  while (!endings_.empty() && endings_.front().until <= time) {
+  while (!endings_.empty() && endings_.front().second <= second_of(time)) {
     const Ending next = endings_.front();
+    const Block& block = slots_[next.slot];
+    const bool is_current = block.used && second_of(block.until()) == next.second;
+    if (is_current && block.until() > time) return std::nullopt;  // within this second
     std::ranges::pop_heap(endings_, std::greater());
     endings_.pop_back();
-    if (is_current(next)) return slots_[next.slot].id;
+    if (is_current) return block.id;
   }
   return std::nullopt;
 }
@@ -224,74 +257,61 @@ std::optional<std::uint64_t> BlockBook::least_when_full() {
 
 StandingBlock BlockBook::standing(const Block& block) const {
   StandingBlock one;
+  tell(block, one);
+  return one;
+}
+
+void BlockBook::tell(const Block& block, StandingBlock& one) const {
+  const BlockWords& of = words(block);
   one.id = block.id;
-  one.network = block.network;
-  one.service = text(block.service);
-  one.host = text(block.host);
-  one.rule = text(block.rule);
-  one.by = text(block.by);
-  one.why = text(block.why);
+  one.network = block.network();
+  one.service = of.service;
+  one.host = of.host;
+  one.rule = of.rule;
+  one.by = of.by;
+  one.why = of.why;
   one.at = block.at;
-  one.until = block.until;
+  one.until = block.until();
   one.enforced = block.enforced;
   one.exempt = block.exempt;
-  one.in_force = block.in_force != Instant::max();
+  one.in_force = block.is_in_force();
   one.effective = !block.ineffective;
   one.dropped = block.dropped;
-  one.cause = {text(block.source), block.generation, block.offset, block.index};
-  return one;
 }
 
 // --- what blocks rest on ----------------------------------------------------------------------------------------------
 
 void BlockBook::keep_keys(std::uint64_t id, const NewBlock& block) {
-  if (block.attempts.empty()) return;
-  Resting resting{id, block.at, {}};
-  resting.keys.reserve(block.attempts.size());
-  for (const AttemptKey& key : block.attempts) {
-    const Key kept{texts_.take(key.source), key.index, key.generation, key.offset};
-    by_key_.emplace(hash_of_key(kept.source, kept.generation, kept.offset, kept.index), id);
-    resting.keys.push_back(kept);
-  }
-  keys_ += resting.keys.size();
-  resting_.push_back(std::move(resting));
-  while (keys_ > kMostKeys) forget_oldest_keys();
+  for (const AttemptKey& key : block.attempts)
+    resting_.push_back({id, key.generation, key.offset, sources_.take(key.source), key.index});
+  while (resting_.size() > kMostKeys) forget_oldest_keys();
 }
 
+// Those of one block.
 void BlockBook::forget_oldest_keys() {
-  const Resting& oldest = resting_.front();
-  for (const Key& key : oldest.keys) {
-    auto [at, end] = by_key_.equal_range(hash_of_key(key.source, key.generation, key.offset, key.index));
-    while (at != end && at->second != oldest.id) ++at;
-    if (at != end) by_key_.erase(at);
-    texts_.drop(key.source);
+  const std::uint64_t id = resting_.front().id;
+  while (!resting_.empty() && resting_.front().id == id) {
+    sources_.drop(resting_.front().source);
+    resting_.pop_front();
   }
-  keys_ -= oldest.keys.size();
-  resting_.pop_front();
 }
 
 std::vector<std::uint64_t> BlockBook::resting_on(const AttemptKey& key) const {
   std::vector<std::uint64_t> ids;
-  const auto source = texts_.find(key.source);
+  const auto source = sources_.find(key.source);
   if (!source) return ids;
-  const auto [begin, end] = by_key_.equal_range(hash_of_key(*source, key.generation, key.offset, key.index));
-  for (auto at = begin; at != end; ++at) {
-    if (find(at->second) != nullptr && std::ranges::find(ids, at->second) == ids.end()) ids.push_back(at->second);
+  for (const Resting& one : resting_) {
+    if (one.offset == key.offset && one.generation == key.generation && one.source == *source &&
+        one.index == key.index && (ids.empty() || ids.back() != one.id) && find(one.id) != nullptr)
+      ids.push_back(one.id);
   }
-  std::erase_if(ids, [&](std::uint64_t id) {  // hashes may be alike
-    const auto keys = attempts_of(id);
-    return std::ranges::find(keys, key) == keys.end();
-  });
-  std::ranges::sort(ids);
   return ids;
 }
 
 std::vector<AttemptKey> BlockBook::attempts_of(std::uint64_t id) const {
   std::vector<AttemptKey> keys;
-  for (const Resting& resting : resting_) {
-    if (resting.id != id) continue;
-    for (const Key& key : resting.keys) keys.push_back({text(key.source), key.generation, key.offset, key.index});
-  }
+  for (const Resting& one : std::ranges::equal_range(resting_, id, {}, &Resting::id))
+    keys.push_back({sources_.of(one.source), one.generation, one.offset, one.index});
   return keys;
 }
 
@@ -314,7 +334,11 @@ void BlockBook::merge_exemptions() {
 }
 
 bool BlockBook::pass(Instant now) {
-  while (!resting_.empty() && resting_.front().at < now - kKeepKeys) forget_oldest_keys();
+  while (!resting_.empty()) {
+    const Block* const block = find(resting_.front().id);
+    if (block != nullptr && block->at >= now - kKeepKeys) break;
+    forget_oldest_keys();
+  }
   const bool changed = std::erase_if(exemptions_, [now](const TimedExemption& one) { return one.until <= now; }) > 0;
   if (changed) merge_exemptions();
   return changed;

@@ -1,17 +1,18 @@
 // The blocks that stand, as the guard knows them: those of rules, watch-only or enforced, and those set by hand; the
-// exemptions that support gave for a time. Keyed by what is shut, held compactly (100,000 blocks in some 17 MB), without a
+// exemptions that support gave for a time. Keyed by what is shut, held compactly (100,000 blocks in some 8 MB), without a
 // clock, a file or a firewall. What the firewall should hold follows from it; the ledger brings it back after a restart.
 //
-// A block is one slot of 128 bytes; texts are held once and counted. Slots of one network form a chain that a hash table
-// leads to; a second table leads from the number to the slot, and a heap knows whose end comes next. Nothing here looks at
-// all blocks but what says so.
+// A block is one slot of 64 bytes; what many have in common (rule, service, host, who and why) is held once and counted.
+// Slots lie in the order of their numbers, so a number is found by halving; those that became free are taken out together
+// when there is no more room. Slots of one network form a chain that a hash table leads to, and a heap knows whose end
+// comes next. Nothing here looks at all blocks but what says so.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <memory>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -42,7 +43,6 @@ struct StandingBlock {
   bool in_force = false;      ///< the enforcer has said so
   bool effective = true;      ///< false: an attempt got through although it is in force
   std::uint64_t dropped = 0;  ///< packets that would have opened a connection, as last heard from the enforcer
-  AttemptKey cause;
 };
 
 /// An exemption for a time, given with a reason.
@@ -79,60 +79,76 @@ class TextPool {
   std::vector<std::uint32_t> free_;
 };
 
-/// Numbers of slots by hash, open addressing. What a slot is equal to is for the caller to say.
+/// What blocks have in common, held once for all of them.
+struct BlockWords {
+  std::string service, host, rule, by, why;  ///< as in StandingBlock
+  auto operator<=>(const BlockWords&) const = default;
+};
+
+/// Numbers of slots by hash, open addressing over cells of 24 bits of a number and 8 of its hash, which spare most looks at
+/// the slot. What a slot is equal to is for the caller to say.
 class SlotTable {
  public:
-  static constexpr std::uint32_t kNone = UINT32_MAX;
+  static constexpr std::uint32_t kNone = (1U << 24U) - 1;  ///< beyond all slots
   template <class Fits>
   [[nodiscard]] std::uint32_t find(std::uint64_t hash, Fits&& fits) const {
-    if (slots_.empty()) return kNone;
-    for (std::size_t at = hash & mask();; at = (at + 1) & mask()) {
-      if (slots_[at] == kNone || fits(slots_[at])) return slots_[at];
+    if (cells_.empty()) return kNone;
+    for (std::size_t at = hash & mask(); cells_[at] != kFree; at = (at + 1) & mask()) {
+      if (cells_[at] >> 24U == hash >> 56U && fits(slot_at(at))) return slot_at(at);
     }
+    return kNone;
   }
   /// `hash_of` gives the hash of a slot that is in the table.
   template <class HashOf>
   void add(std::uint64_t hash, std::uint32_t slot, HashOf&& hash_of) {
-    if ((count_ + 1) * 10 > slots_.size() * 7) grow(hash_of);
+    if ((count_ + 1) * 5 > cells_.size() * 4) grow(hash_of);
     ++count_;
     put(hash, slot);
   }
-  void replace(std::uint64_t hash, std::uint32_t old, std::uint32_t slot) { slots_[place_of(hash, old)] = slot; }
+  void replace(std::uint64_t hash, std::uint32_t old, std::uint32_t slot) {
+    cells_[place_of(hash, old)] = cell_of(hash, slot);
+  }
   template <class HashOf>
   void remove(std::uint64_t hash, std::uint32_t slot, HashOf&& hash_of) {
     std::size_t hole = place_of(hash, slot);
     --count_;
-    for (std::size_t at = (hole + 1) & mask(); slots_[at] != kNone; at = (at + 1) & mask()) {
-      const std::size_t home = hash_of(slots_[at]) & mask();
+    for (std::size_t at = (hole + 1) & mask(); cells_[at] != kFree; at = (at + 1) & mask()) {
+      const std::size_t home = hash_of(slot_at(at)) & mask();
       if (((at - home) & mask()) < ((at - hole) & mask())) continue;  // its way does not lead over the hole
-      slots_[hole] = slots_[at];
+      cells_[hole] = cells_[at];
       hole = at;
     }
-    slots_[hole] = kNone;
+    cells_[hole] = kFree;
   }
+  void clear() { *this = SlotTable(); }
 
  private:
-  [[nodiscard]] std::size_t mask() const { return slots_.size() - 1; }
+  static constexpr std::uint32_t kFree = UINT32_MAX;
+  static std::uint32_t cell_of(std::uint64_t hash, std::uint32_t slot) {
+    return static_cast<std::uint32_t>(hash >> 56U) << 24U | slot;
+  }
+  [[nodiscard]] std::size_t mask() const { return cells_.size() - 1; }
+  [[nodiscard]] std::uint32_t slot_at(std::size_t at) const { return cells_[at] & kNone; }
   [[nodiscard]] std::size_t place_of(std::uint64_t hash, std::uint32_t slot) const {
     std::size_t at = hash & mask();
-    while (slots_[at] != slot) at = (at + 1) & mask();
+    while (slot_at(at) != slot) at = (at + 1) & mask();
     return at;
   }
   void put(std::uint64_t hash, std::uint32_t slot) {
     std::size_t at = hash & mask();
-    while (slots_[at] != kNone) at = (at + 1) & mask();
-    slots_[at] = slot;
+    while (cells_[at] != kFree) at = (at + 1) & mask();
+    cells_[at] = cell_of(hash, slot);
   }
   template <class HashOf>
   void grow(HashOf&& hash_of) {
-    std::vector<std::uint32_t> old(slots_.empty() ? 64 : slots_.size() * 2, kNone);
-    std::swap(old, slots_);
-    for (const std::uint32_t slot : old) {
-      if (slot != kNone) put(hash_of(slot), slot);
+    std::vector<std::uint32_t> old(cells_.empty() ? 64 : cells_.size() * 2, kFree);
+    std::swap(old, cells_);
+    for (const std::uint32_t cell : old) {
+      if (cell != kFree) put(hash_of(cell & kNone), cell & kNone);
     }
   }
 
-  std::vector<std::uint32_t> slots_;
+  std::vector<std::uint32_t> cells_;  // a power of two
   std::size_t count_ = 0;
 };
 
@@ -143,7 +159,6 @@ struct NewBlock {
   Instant at{};
   Instant until{};
   bool enforced = false;
-  AttemptKey cause{};
   std::vector<AttemptKey> attempts{};  ///< those it rests on
 };
 
@@ -151,25 +166,37 @@ class BlockBook {
  public:
   static constexpr std::size_t kMost = 250'000;
   static constexpr std::size_t kMostExemptions = 10'000;
-  static constexpr std::size_t kMostKeys = 65'536;   // of attempts that blocks rest on, together
+  // Of attempts that blocks rest on, together. One is withdrawn only while its connection is open, and of these a source
+  // has some 2,000.
+  static constexpr std::size_t kMostKeys = 16'384;
   static constexpr std::chrono::hours kKeepKeys{1};  // an attempt that is older is not withdrawn any more
 
-  /// A block as it is held. Texts are numbers for text().
+  /// A block as it is held.
   struct Block {
-    IpNetwork network;
-    Instant at{}, until{};
-    Instant in_force{};  ///< since when; Instant::max(): it is not known to be
+    static constexpr std::int32_t kEver = INT32_MAX;
+    IpAddress address;
+    Instant at{};
     std::uint64_t id = 0;
     std::uint64_t dropped = 0;
-    std::uint64_t counter = 0;  ///< the firewall's own, as last heard
-    std::uint64_t generation = 0, offset = 0;
-    std::uint32_t index = 0, source = 0;  ///< with these: the cause
-    std::uint32_t service = 0, host = 0, rule = 0, by = 0, why = 0;
+    std::uint64_t counter : 48 = 0;  ///< the firewall's own, as last heard
+    std::uint8_t bits = 0;           ///< of its network
+    bool enforced : 1 = false, exempt : 1 = false, ineffective : 1 = false;
+    bool news : 1 = false;  ///< `dropped` has risen since it was written down
+    bool used : 1 = false;
+    std::int32_t lasts = 0;                 ///< seconds; kEver
+    std::int32_t forced = kEver;            ///< seconds after `at`, rounded up; kEver: it is not known to be in force
+    std::uint32_t words = 0;                ///< what it has in common with others
     std::uint32_t next = SlotTable::kNone;  ///< of the same network
-    bool used = false;
-    bool enforced = false, exempt = false, ineffective = false;
-    bool news = false;  ///< `dropped` has risen since it was written down
+
+    [[nodiscard]] IpNetwork network() const { return {address, bits}; }
+    [[nodiscard]] Instant until() const { return lasts == kEver ? Instant::max() : at + std::chrono::seconds(lasts); }
+    [[nodiscard]] bool is_in_force() const { return forced != kEver; }
+    /// Of one that is.
+    [[nodiscard]] Instant in_force() const { return at + std::chrono::seconds(forced); }
+    void set_in_force(Instant since);
+    void set_counter(std::uint64_t count) { counter = count & ((1ULL << 48U) - 1); }
   };
+  static_assert(sizeof(Block) == 64);
 
   /// Puts it in and gives its number. What stands already (the same rule, network, service, host and time) is left as it
   /// is; a block by hand gives an earlier one of the same network and service its own end, time and words.
@@ -184,12 +211,19 @@ class BlockBook {
   [[nodiscard]] std::optional<std::uint64_t> next_over(Instant time);
 
   [[nodiscard]] std::size_t size() const { return count_; }
-  [[nodiscard]] const std::string& text(std::uint32_t number) const { return texts_.of(number); }
+  [[nodiscard]] const BlockWords& words(const Block& block) const { return *words_[block.words].words; }
+  /// References to blocks hold until the next add().
   [[nodiscard]] const Block* find(std::uint64_t id) const;
   [[nodiscard]] Block* find(std::uint64_t id);
   /// Of a rule, by what a take-back names.
-  [[nodiscard]] std::optional<std::uint64_t> find(const VerdictRow& row) const;
+  [[nodiscard]] std::optional<std::uint64_t> find(const IpNetwork& network, std::string_view rule,
+                                                  std::string_view service, std::string_view host, Instant at) const;
+  [[nodiscard]] std::optional<std::uint64_t> find(const VerdictRow& row) const {
+    return row.network ? find(*row.network, row.rule, row.service, row.host, row.at) : std::nullopt;
+  }
   [[nodiscard]] StandingBlock standing(const Block& block) const;
+  /// The same, over one that was told before: what many have in common is then copied without being allocated.
+  void tell(const Block& block, StandingBlock& one) const;
 
   /// Blocks of exactly this network.
   template <class Use>
@@ -209,7 +243,7 @@ class BlockBook {
       if (widths[bits] > 0) each_of(IpNetwork(address, bits), use);
     }
   }
-  /// All, in no order.
+  /// All, oldest first.
   template <class Use>
   void each(Use&& use) const {
     for (const Block& block : slots_) {
@@ -238,47 +272,49 @@ class BlockBook {
 
  private:
   struct Ending {
-    Instant until;
+    std::uint32_t second;  // of the end, rounded down
     std::uint32_t slot;
-    std::uint32_t stamp;  // low half of the id
-    bool operator>(const Ending& other) const { return until > other.until; }
+    bool operator>(const Ending& other) const { return second > other.second; }
   };
-  struct Key {
-    std::uint32_t source = 0, index = 0;
-    std::uint64_t generation = 0, offset = 0;
-    bool operator==(const Key&) const = default;
+  struct Resting {  // on one attempt
+    std::uint64_t id;
+    std::uint64_t generation, offset;
+    std::uint32_t source, index;
   };
-  struct Resting {
-    std::uint64_t id = 0;
-    Instant at{};
-    std::vector<Key> keys;
+  struct HeldWords {
+    const BlockWords* words = nullptr;
+    std::uint32_t count = 0;
   };
 
   [[nodiscard]] std::uint32_t head_of(const IpNetwork& network) const {
     return by_network_.find(std::hash<IpNetwork>()(network),
-                            [&](std::uint32_t slot) { return slots_[slot].network == network; });
+                            [&](std::uint32_t slot) { return slots_[slot].network() == network; });
   }
   [[nodiscard]] std::uint32_t slot_of(std::uint64_t id) const;
+  [[nodiscard]] static std::uint32_t second_of(Instant time);
+  [[nodiscard]] std::uint32_t take_words(BlockWords words);
+  void drop_words(std::uint32_t number);
+  void make_room();
   void link(std::uint32_t slot);
   void unlink(std::uint32_t slot);
   void note_end(std::uint32_t slot);
-  [[nodiscard]] bool is_current(const Ending& ending) const;
+  void note_ends_anew();
   void keep_keys(std::uint64_t id, const NewBlock& block);
   void forget_oldest_keys();
   void merge_exemptions();
 
-  std::deque<Block> slots_;
-  std::vector<std::uint32_t> free_;
-  std::size_t count_ = 0;
+  std::vector<Block> slots_;  // in the order of their numbers, with those that are not used any more
+  std::size_t count_ = 0;     // used
   std::uint64_t last_id_ = 0;
-  SlotTable by_network_, by_id_;
+  SlotTable by_network_;
   std::array<std::uint32_t, 33> widths4_{};  // networks of each prefix length
   std::array<std::uint32_t, 129> widths6_{};
   std::vector<Ending> endings_;  // a heap, the next on top; those that have changed are passed over
-  TextPool texts_;
-  std::deque<Resting> resting_;  // oldest first
-  std::size_t keys_ = 0;
-  std::unordered_multimap<std::uint64_t, std::uint64_t> by_key_;  // hash of a key -> id
+  std::map<BlockWords, std::uint32_t> word_numbers_;
+  std::vector<HeldWords> words_;
+  std::vector<std::uint32_t> free_words_;
+  std::deque<Resting> resting_;  // in the order of the blocks' numbers
+  TextPool sources_;             // of these
   std::vector<TimedExemption> exemptions_;
   Exemptions exempt_;
 };

@@ -26,7 +26,7 @@ IpNetwork net(const char* text) { return *IpNetwork::parse(text); }
 std::vector<std::string> covering(const BlockBook& book, const char* address) {
   std::vector<std::string> all;
   book.each_covering(*IpAddress::parse(address), [&](const BlockBook::Block& block) {
-    all.push_back(block.network.to_string() + " " + book.text(block.rule));
+    all.push_back(block.network().to_string() + " " + book.words(block).rule);
   });
   std::ranges::sort(all);
   return all;
@@ -43,7 +43,7 @@ TEST(BlockBook, FindsByNumberNetworkAndAddress) {
   EXPECT_EQ(covering(book, "192.0.2.2"), std::vector<std::string>{"192.0.2.0/24 b"});
   EXPECT_EQ(covering(book, "2001:db8::7"), std::vector<std::string>{"2001:db8::/64 a"});
   EXPECT_EQ(covering(book, "2001:db8:1::7"), std::vector<std::string>{});
-  EXPECT_EQ(book.find(twice)->until, kNow + 3h);
+  EXPECT_EQ(book.find(twice)->until(), kNow + 3h);
   EXPECT_EQ(book.remove(host)->rule, "a");
   EXPECT_FALSE(book.remove(host));
   EXPECT_EQ(book.find(host), nullptr);
@@ -109,7 +109,7 @@ TEST(BlockBook, EndsComeInTheirOrder) {
   for (Instant time = kNow; time < kNow + 1'001s; time += 50s) {
     while (const auto id = book.next_over(time)) {
       ASSERT_FALSE(model.empty());
-      EXPECT_EQ(book.find(*id)->until, model.begin()->first);
+      EXPECT_EQ(book.find(*id)->until(), model.begin()->first);
       std::erase_if(model, [&](const auto& one) { return one.second == *id; });
       ASSERT_TRUE(book.remove(*id));
     }
@@ -188,7 +188,7 @@ TEST(BlockBook, AsASimpleModelHasIt) {
     if (step % 100 != 0) continue;
     std::map<std::uint64_t, IpNetwork> found;
     const IpAddress address = any(64);
-    book.each_covering(address, [&](const BlockBook::Block& block) { found.emplace(block.id, block.network); });
+    book.each_covering(address, [&](const BlockBook::Block& block) { found.emplace(block.id, block.network()); });
     std::map<std::uint64_t, IpNetwork> expected;
     for (const auto& [id, of] : model) {
       ASSERT_NE(book.find(id), nullptr);
@@ -208,12 +208,11 @@ TEST(BlockBook, HoldsAHundredThousandInLittleMemory) {
                .rule = "Catch All Login",
                .at = kNow,
                .until = kNow + std::chrono::seconds(i % 7'200 + 1),
-               .enforced = true,
-               .cause = {"file:/var/log/auth.log", 1, i, 0}});
+               .enforced = true});
   }
   const double held = static_cast<double>(::mallinfo2().uordblks - before) / 1e6;
   RecordProperty("megabytes", fmt::format("{:.1f}", held));
-  EXPECT_LT(held, 20.0);
+  EXPECT_LT(held, 10.0);
   EXPECT_EQ(book->size(), 100'000U);
 }
 
@@ -227,7 +226,7 @@ TEST(BlockBook, WhenItIsFullTheSoonestMakesRoom) {
               .until = kNow + std::chrono::seconds(i == 777 ? 1 : 1'000 + i)});
   const auto least = book.least_when_full();
   ASSERT_TRUE(least);
-  EXPECT_EQ(book.find(*least)->network, IpNetwork(IpAddress::v4(777), 32));
+  EXPECT_EQ(book.find(*least)->network(), IpNetwork(IpAddress::v4(777), 32));
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include <boost/json.hpp>
 #include <chrono>
 #include <optional>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -177,16 +176,8 @@ struct ControlRoom::State {
 
   // Whom the rules on trial shut out is let in again.
   void end_trial_blocks() {
-    std::set<IpNetwork> networks;
-    doors.blocks().each_block([&](const StandingBlock& one) {
-      if (!one.rule.empty() && one.at >= trial->note().begun) networks.insert(one.network);
-    });
-    std::size_t open = 0;
-    for (const IpNetwork& network : networks) {
-      const auto ended =
-          doors.blocks().unblock(network, "blocked by a configuration on trial that was taken back", "trial");
-      if (ended) open += ended->count;
-    }
+    const std::size_t open = doors.blocks().take_back_since(
+        trial->note().begun, "blocked by a configuration on trial that was taken back", "trial");
     if (open > 0) doors.log(Priority::notice, fmt::format("{} blocks that were made during the trial are ended", open));
   }
 

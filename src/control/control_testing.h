@@ -64,6 +64,10 @@ class FakeGuard : public GuardControl {
     said = by + ": " + why;
     return answer;
   }
+  std::size_t take_back_since(Instant begun, const std::string& why, const std::string& by) override {
+    said = by + ": " + why;
+    return std::erase_if(standing, [&](const StandingBlock& one) { return !one.rule.empty() && one.at >= begun; });
+  }
   Result<ChangeAnswer> exempt(const TimedExemption& exemption) override {
     timed.push_back(exemption);
     return ChangeAnswer();

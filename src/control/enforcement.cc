@@ -94,8 +94,9 @@ std::vector<BlockKey> Enforcement::keys_of(const IpNetwork& network, std::string
 
 bool Enforcement::covers(const BlockBook::Block& block, const BlockKey& key) const {
   if (!block.enforced || block.exempt) return false;
-  if (block.service == 0 || !key.is_service()) return block.service == 0 && !key.is_service();
-  const auto ports = ports_of(book_.text(block.service));
+  const std::string& service = book_.words(block).service;
+  if (service.empty() || !key.is_service()) return service.empty() && !key.is_service();
+  const auto ports = ports_of(service);
   return std::ranges::find(ports, ServicePort{key.protocol, key.port}) != ports.end();
 }
 
@@ -103,7 +104,7 @@ bool Enforcement::covers(const BlockBook::Block& block, const BlockKey& key) con
 std::optional<Instant> Enforcement::wanted(const BlockKey& key, Instant now) const {
   std::optional<Instant> until;
   book_.each_of(key.network, [&](const BlockBook::Block& block) {
-    if (block.until > now && covers(block, key)) until = std::max(until.value_or(block.until), block.until);
+    if (block.until() > now && covers(block, key)) until = std::max(until.value_or(block.until()), block.until());
   });
   return until;
 }
@@ -142,7 +143,7 @@ std::uint64_t Enforcement::add(const NewBlock& block) {
 std::optional<StandingBlock> Enforcement::end(std::uint64_t id) {
   BlockBook::Block* const block = book_.find(id);
   const Instant now = sinks_.clock();
-  if (block == nullptr || block->until <= now) return std::nullopt;
+  if (block == nullptr || block->until() <= now) return std::nullopt;
   if (!block->enforced || block->exempt) return book_.remove(id);
   StandingBlock was = book_.standing(*block);
   book_.set_until(id, now);
@@ -154,9 +155,8 @@ std::vector<std::uint64_t> Enforcement::overlapping(const std::optional<IpNetwor
   const Instant now = sinks_.clock();
   std::vector<std::uint64_t> ids;
   book_.each([&](const BlockBook::Block& block) {
-    if (block.until > now && (!network || overlap(block.network, *network))) ids.push_back(block.id);
+    if (block.until() > now && (!network || overlap(block.network(), *network))) ids.push_back(block.id);
   });
-  std::ranges::sort(ids);
   return ids;
 }
 
@@ -166,7 +166,8 @@ std::optional<StandingBlock> Enforcement::by_hand(const IpNetwork& network, std:
   std::optional<StandingBlock> found;
   const Instant now = sinks_.clock();
   book_.each_of(network, [&](const BlockBook::Block& block) {
-    if (block.rule == 0 && block.until > now && book_.text(block.service) == service) found = book_.standing(block);
+    const BlockWords& words = book_.words(block);
+    if (words.rule.empty() && block.until() > now && words.service == service) found = book_.standing(block);
   });
   return found;
 }
@@ -188,7 +189,7 @@ Result<std::vector<StandingBlock>> Enforcement::exempt(const TimedExemption& exe
   if (!over) {
     for (const std::uint64_t id : overlapping(exemption.network)) {
       const BlockBook::Block* const block = book_.find(id);
-      if (block == nullptr || !within(block->network, exemption.network)) continue;
+      if (block == nullptr || !within(block->network(), exemption.network)) continue;
       if (auto was = end(id)) ended.push_back(std::move(*was));
     }
   }
@@ -226,8 +227,8 @@ void Enforcement::end_exempt() {
   const Instant now = sinks_.clock();
   std::vector<std::pair<std::uint64_t, const Exemption*>> all;
   book_.each([&](const BlockBook::Block& block) {
-    if (block.until <= now) return;
-    if (const Exemption* const entry = exempting(block.network)) all.emplace_back(block.id, entry);
+    if (block.until() <= now) return;
+    if (const Exemption* const entry = exempting(block.network())) all.emplace_back(block.id, entry);
   });
   for (const auto& [id, entry] : all) {
     const auto was = end(id);
@@ -268,7 +269,6 @@ void Enforcement::restore(const VerdictRow& row, Instant now) {
                      .at = row.at,
                      .until = until,
                      .enforced = !row.watch_only,
-                     .cause = row.cause,
                      .attempts = {}};
       if (row.at > now - BlockBook::kKeepKeys) block.attempts = row.attempts;
       book_.add(block);
@@ -276,7 +276,7 @@ void Enforcement::restore(const VerdictRow& row, Instant now) {
     }
     case VerdictKind::unblock:
       for (const std::uint64_t id : overlapping(row.network)) {
-        const bool wider = row.network && !within(book_.find(id)->network, *row.network);
+        const bool wider = row.network && !within(book_.find(id)->network(), *row.network);
         if (!wider || row.cause.index != kWithin) std::ignore = book_.remove(id);
       }
       return;
@@ -288,7 +288,7 @@ void Enforcement::restore(const VerdictRow& row, Instant now) {
       if (const auto id = book_.find(row)) {
         BlockBook::Block* const block = book_.find(*id);
         block->dropped = std::max(block->dropped, row.dropped);
-        block->counter = row.counter;
+        block->set_counter(row.counter);
       }
       return;
     case VerdictKind::alert:
@@ -335,9 +335,9 @@ void Enforcement::connected(std::vector<FirewallBlock> standing) {
     }
   }
   book_.each([&](const BlockBook::Block& block) {
-    if (!block.enforced || block.exempt || block.until <= now) return;
-    for (const BlockKey& key : keys_of(block.network, book_.text(block.service))) {
-      if (find_in(standing, key) == nullptr) shut.push_back({key, wanted(key, now).value_or(block.until), 0});
+    if (!block.enforced || block.exempt || block.until() <= now) return;
+    for (const BlockKey& key : keys_of(block.network(), book_.words(block).service)) {
+      if (find_in(standing, key) == nullptr) shut.push_back({key, wanted(key, now).value_or(block.until()), 0});
     }
   });
   firewall_->block(shut);
@@ -361,7 +361,7 @@ void Enforcement::in_force(std::span<const BlockKey> keys) {
   const Instant now = sinks_.clock();
   for (const BlockKey& key : keys) {
     book_.each_of(key.network, [&](BlockBook::Block& block) {
-      if (block.in_force == Instant::max() && block.until > now && covers(block, key)) block.in_force = now;
+      if (!block.is_in_force() && block.until() > now && covers(block, key)) block.set_in_force(now);
     });
   }
 }
@@ -375,7 +375,8 @@ void Enforcement::refused(std::span<const Entry> entries) {
     book_.each_of(entry.key.network, [&](BlockBook::Block& block) {
       if (!covers(block, entry.key)) return;
       block.exempt = true;
-      said.push_back(block.rule == 0 ? "by hand" : fmt::format("rule \"{}\"", printable(book_.text(block.rule))));
+      const std::string& rule = book_.words(block).rule;
+      said.push_back(rule.empty() ? "by hand" : fmt::format("rule \"{}\"", printable(rule)));
     });
     for (const std::string& what : said) {
       say(Priority::warning,
@@ -403,7 +404,7 @@ void Enforcement::ended(std::span<const Entry> entries) {
     if (entry.until <= now + kEarly || wanted(entry.key, now) != entry.until) continue;
     ++early;
     book_.each_of(entry.key.network, [&](BlockBook::Block& block) {
-      if (covers(block, entry.key)) block.in_force = Instant::max();
+      if (covers(block, entry.key)) block.forced = BlockBook::Block::kEver;
     });
   }
   std::ranges::sort(last, {}, &FirewallBlock::key);
@@ -412,7 +413,7 @@ void Enforcement::ended(std::span<const Entry> entries) {
     book_.each_of(one.key.network, [&](BlockBook::Block& block) {
       if (!covers(block, one.key) || !done.insert(block.id).second) return;
       std::uint64_t sum = 0;
-      for (const BlockKey& key : keys_of(block.network, book_.text(block.service))) {
+      for (const BlockKey& key : keys_of(block.network(), book_.words(block).service)) {
         const FirewallBlock* const found = find_in(last, key);
         if (found == nullptr) return;
         sum += found->dropped;
@@ -439,7 +440,7 @@ void Enforcement::repaired(const std::string& what) {
 void Enforcement::take_count(BlockBook::Block& block, std::uint64_t count) {
   const std::uint64_t more = count >= block.counter ? count - block.counter : count;
   block.dropped += more;
-  block.counter = count;
+  block.set_counter(count);
   block.news = block.news || more > 0;
 }
 
@@ -448,7 +449,7 @@ void Enforcement::take_counts(std::vector<FirewallBlock> standing) {
   book_.each([&](BlockBook::Block& block) {
     if (!block.enforced || block.exempt) return;
     std::uint64_t sum = 0;
-    for (const BlockKey& key : keys_of(block.network, book_.text(block.service))) {
+    for (const BlockKey& key : keys_of(block.network(), book_.words(block).service)) {
       const FirewallBlock* const found = find_in(standing, key);
       if (found == nullptr) return;
       sum += found->dropped;
@@ -461,10 +462,11 @@ void Enforcement::write_count(const BlockBook::Block& block, Instant until) {
   VerdictRow row;
   row.cause = next_key();
   row.kind = VerdictKind::drops;
-  row.rule = book_.text(block.rule);
-  row.network = block.network;
-  row.service = book_.text(block.service);
-  row.host = book_.text(block.host);
+  const BlockWords& words = book_.words(block);
+  row.rule = words.rule;
+  row.network = block.network();
+  row.service = words.service;
+  row.host = words.host;
   row.at = block.at;
   row.until = until;
   row.dropped = block.dropped;
@@ -478,15 +480,14 @@ void Enforcement::write_counts(Instant now) {
   counts_written_ = now;
   std::vector<std::uint64_t> ids;
   book_.each([&](const BlockBook::Block& block) {
-    if (block.news && block.until > now && block.id > counts_at_) ids.push_back(block.id);
+    if (block.news && block.until() > now && block.id > counts_at_) ids.push_back(block.id);
   });
-  std::ranges::sort(ids);
   const bool more = ids.size() > kRowsAtOnce;
   if (more) ids.resize(kRowsAtOnce);
   for (const std::uint64_t id : ids) {
     BlockBook::Block* const block = book_.find(id);
     block->news = false;
-    write_count(*block, block->until);
+    write_count(*block, block->until());
   }
   counts_at_ = more ? ids.back() : 0;
 }
@@ -496,7 +497,7 @@ void Enforcement::remove_over(Instant now) {
     const auto id = book_.next_over(now - kLastCount);
     if (!id) return;
     const BlockBook::Block* const block = book_.find(*id);
-    if (block->enforced && !block->exempt) write_count(*block, block->until);
+    if (block->enforced && !block->exempt) write_count(*block, block->until());
     std::ignore = book_.remove(*id);
   }
 }
@@ -537,8 +538,9 @@ void Enforcement::pass() {
 void Enforcement::stop() {
   const Instant now = sinks_.clock();
   book_.each([&](BlockBook::Block& block) {
-    if (!std::exchange(block.news, false) || block.until <= now) return;
-    write_count(block, block.until);
+    if (!block.news || block.until() <= now) return;
+    block.news = false;
+    write_count(block, block.until());
   });
 }
 
@@ -546,9 +548,10 @@ void Enforcement::note_attempt(const Attempt& attempt) {
   if (!options_.enforcing || !attempt.address || book_.size() == 0) return;
   std::vector<std::uint64_t> through;
   book_.each_covering(*attempt.address, [&](const BlockBook::Block& block) {
-    if (!block.enforced || block.exempt || block.ineffective || block.in_force == Instant::max()) return;
-    if (attempt.window_time <= block.in_force + kOpenBefore || attempt.window_time >= block.until) return;
-    if (block.service == 0 || book_.text(block.service) == attempt.service) through.push_back(block.id);
+    if (!block.enforced || block.exempt || block.ineffective || !block.is_in_force()) return;
+    if (attempt.window_time <= block.in_force() + kOpenBefore || attempt.window_time >= block.until()) return;
+    const std::string& service = book_.words(block).service;
+    if (service.empty() || service == attempt.service) through.push_back(block.id);
   });
   for (const std::uint64_t id : through) {
     BlockBook::Block* const block = book_.find(id);
@@ -558,7 +561,8 @@ void Enforcement::note_attempt(const Attempt& attempt) {
         "it came through a proxy or load balancer in front, whose address the firewall sees instead; traffic passes "
         "another table first, or another network namespace (Docker, host network); the log was delayed; the other "
         "address family is used on the way";
-    if (block->service != 0) causes = "the service listens on a port that is not among the blocked ones; " + causes;
+    if (!book_.words(*block).service.empty())
+      causes = "the service listens on a port that is not among the blocked ones; " + causes;
     if (!attempt.host.empty())
       causes = fmt::format("the line is of the host {}, which this firewall may not stand before; ",
                            printable(attempt.host)) +
@@ -566,8 +570,8 @@ void Enforcement::note_attempt(const Attempt& attempt) {
     const std::string text = fmt::format(
         "the block of {} is not effective: an attempt on {} came through at {}, and the block is in force "
         "since {} ({}). Likely causes: {}",
-        block->network.to_string(), printable(attempt.service), to_rfc3339(attempt.window_time),
-        to_rfc3339(block->in_force), end_text(block->until), causes);
+        block->network().to_string(), printable(attempt.service), to_rfc3339(attempt.window_time),
+        to_rfc3339(block->in_force()), end_text(block->until()), causes);
     say(Priority::error, text);
     if (sinks_.event) sinks_.event({"not_effective", sinks_.clock(), "", text});
     ineffective_.push_back(text);
@@ -583,10 +587,10 @@ EnforcementStatus Enforcement::status() const {
   status.connected = firewall_ && firewall_->is_connected();
   status.problem = lost_ ? lost_->message() : "";
   book_.each([&](const BlockBook::Block& block) {
-    if (block.until <= now) return;
+    if (block.until() <= now) return;
     ++status.standing;
-    status.by_hand += block.rule == 0 ? 1 : 0;
-    status.in_force += block.enforced && block.in_force != Instant::max() ? 1 : 0;
+    status.by_hand += book_.words(block).rule.empty() ? 1 : 0;
+    status.in_force += block.enforced && block.is_in_force() ? 1 : 0;
     status.exempt += block.exempt ? 1 : 0;
     status.dropped += block.dropped;
   });

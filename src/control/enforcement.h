@@ -115,7 +115,7 @@ class Enforcement {
   [[nodiscard]] VerdictRow ended_within(const IpNetwork& network, Instant until);
   /// A key for a row that no attempt has brought about.
   [[nodiscard]] AttemptKey next_key();
-  [[nodiscard]] bool stands(const BlockBook::Block& block) const { return block.until > sinks_.clock(); }
+  [[nodiscard]] bool stands(const BlockBook::Block& block) const { return block.until() > sinks_.clock(); }
   [[nodiscard]] EnforcementStatus status() const;
   /// Sentences for the status.
   [[nodiscard]] std::vector<std::string> problems() const;

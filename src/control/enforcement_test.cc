@@ -332,8 +332,7 @@ TEST(Enforcement, AHundredThousandAreComparedQuickly) {
                             .rule = "R",
                             .at = kNow,
                             .until = kNow + 2h,
-                            .enforced = true,
-                            .cause = {"file:/x", 1, i, 0}});
+                            .enforced = true});
   }
   const auto begin = std::chrono::steady_clock::now();
   bench.connect();

@@ -174,8 +174,7 @@ struct Bench {
                              .rule = rule,
                              .at = now,
                              .until = lockout.count() == 0 ? kForever : now + lockout,
-                             .enforced = enforcement->shuts(service),
-                             .cause = enforcement->next_key()});
+                             .enforced = enforcement->shuts(service)});
   }
   /// "192.0.2.1 7200", "192.0.2.1:22 60": what the firewall holds, with the seconds left.
   [[nodiscard]] std::vector<std::string> held() const {

@@ -42,6 +42,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t kRowsOfBatch = 512;
+constexpr int kLargeTable = 256 << 10;       // bytes
 constexpr milliseconds kRowsWait{1'000};     // until rows are committed, where there are fewer
 constexpr milliseconds kPlacesWait{10'000};  // until places alone are
 constexpr milliseconds kCrowdedWait{50};
@@ -158,8 +159,8 @@ class Guard {
     auto reader = LedgerReader::open(ledger_folder_);
     if (!reader) return;
     auto recent = (*reader)->last_recorded(core_->memory(), kMostRestored);
-    const auto verdicts =
-        (*reader)->each_verdict(kMostRestored, [this](const StoredVerdict& row) { core_->restore_verdict(row); });
+    const auto verdicts = (*reader)->each_verdict(kMostRestored, std::exchange(standing_told_, std::nullopt),
+                                                  [this](const StoredVerdict& row) { core_->restore_verdict(row); });
     if (!recent || !verdicts) {
       add_problem("the ledger's last attempts cannot be read, so the rules begin to count anew: " +
                   (recent ? verdicts.error() : recent.error()).message());
@@ -207,8 +208,13 @@ class Guard {
     const auto reader = LedgerReader::open(ledger_folder_);
     Result<void> done;
     const Instant time = now();
-    if (reader)
-      done = (*reader)->each_standing(time, [&](const StoredVerdict& row) { enforcement_->restore(row, time); });
+    if (reader) {
+      done = (*reader)->each_standing(time, [&](const StoredVerdict& row) {
+        enforcement_->restore(row, time);
+        core_->restore_verdict(row);
+      });
+      standing_told_ = time;
+    }
     if (!reader) done = std::unexpected(reader.error());
     const std::string damaged = reader && !(*reader)->problems().empty() ? (*reader)->problems().front() : "";
     if (!done || !damaged.empty()) {
@@ -422,6 +428,7 @@ class Guard {
                                           std::exchange(unrecorded_, 0))});
         for (const auto& [source, saved] : saved_) gap.positions.push_back(to_position(source, saved));
         std::ignore = ledger_->submit(std::move(gap));
+        begin_again();
       }
     }
     house_timer_.expires_after(kHousekeeping);
@@ -436,6 +443,14 @@ class Guard {
     const auto changed = in_force_.config->facts->refresh();
     if (!changed) log_(Priority::error, changed.error().message());
     if (changed && *changed) log_(Priority::notice, "a new database of countries and networks is in use");
+  }
+
+  // The ledger could not be read at the start: now the blocks that stand are, the same way as after a restart. What was
+  // blocked meanwhile stays in the book, and the firewall is compared with all of it.
+  void begin_again() {
+    if (restored_ || !end_sources()) return;
+    shutting_.reset();
+    begin();
   }
 
   void tell_health(Following& one) {
@@ -606,6 +621,7 @@ class Guard {
   std::unordered_map<std::string, SavedSource> saved_;  // as committed
   std::uint64_t unrecorded_ = 0;
   std::shared_ptr<Enforcement> enforcement_;
+  std::optional<Instant> standing_told_;     // what stood then the core knows of already
   bool restored_ = false;                    // the blocks of the ledger are in its book
   std::optional<EnforceSettings> shutting_;  // by which its firewall was made
   std::unique_ptr<GuardCore> core_;
@@ -619,6 +635,13 @@ class Guard {
 
 }  // namespace
 
-int run_guard(const GuardOptions& options) { return Guard(options).run(); }
+int run_guard(const GuardOptions& options) {
+  // One heap for both threads, and large tables each by themselves: what a burst took goes back when it is over, and a
+  // table that has grown leaves no hole where it was.
+  ::mallopt(M_ARENA_MAX, 1);
+  ::mallopt(M_MMAP_THRESHOLD, kLargeTable);
+  ::mallopt(M_TRIM_THRESHOLD, kLargeTable);
+  return Guard(options).run();
+}
 
 }  // namespace tipstaff

@@ -116,8 +116,7 @@ Result<BlockAnswer> GuardCommands::block(const BlockRequest& request) {
                                               .why = row.why,
                                               .at = row.at,
                                               .until = *row.until,
-                                              .enforced = !row.watch_only,
-                                              .cause = row.cause});
+                                              .enforced = !row.watch_only});
   BlockAnswer answer;
   const std::size_t open = enforcement_->exempt_within(request.network);
   if (open > 0) add_note(answer, fmt::format("{} exempt networks within it stay open", open));
@@ -152,6 +151,31 @@ Result<UnblockAnswer> GuardCommands::unblock(std::optional<IpNetwork> network, c
                                            network ? network->to_string() : "all", answer.count, because(why));
   write(std::move(row), sentence, answer);
   return answer;
+}
+
+std::size_t GuardCommands::take_back_since(Instant begun, const std::string& why, const std::string& by) {
+  std::vector<std::uint64_t> ids;
+  enforcement_->book().each([&](const BlockBook::Block& block) {
+    if (block.at >= begun && !enforcement_->book().words(block).rule.empty()) ids.push_back(block.id);
+  });
+  std::size_t count = 0;
+  for (const std::uint64_t id : ids) {
+    const auto was = enforcement_->end(id);
+    if (!was) continue;
+    around_.core().lift(*was);
+    VerdictRow row = row_of(VerdictKind::block, by, why);
+    row.watch_only = !was->enforced;
+    row.rule = was->rule;
+    row.network = was->network;
+    row.service = was->service;
+    row.host = was->host;
+    row.at = was->at;
+    row.until = was->at;
+    around_.core().add_row(std::move(row));
+    ++count;
+  }
+  if (count > 0) std::ignore = around_.write_now();
+  return count;
 }
 
 Result<ChangeAnswer> GuardCommands::exempt(const TimedExemption& exemption) {
@@ -199,13 +223,13 @@ Result<ChangeAnswer> GuardCommands::exempt(const TimedExemption& exemption) {
 
 void GuardCommands::each_block(const std::function<void(const StandingBlock&)>& use) const {
   const BlockBook& book = enforcement_->book();
-  std::vector<const BlockBook::Block*> all;
-  all.reserve(book.size());
+  const Instant now = around_.clock();
+  StandingBlock one;
   book.each([&](const BlockBook::Block& block) {
-    if (enforcement_->stands(block)) all.push_back(&block);
+    if (block.until() <= now) return;
+    book.tell(block, one);
+    use(one);
   });
-  std::ranges::sort(all, {}, &BlockBook::Block::id);
-  for (const BlockBook::Block* block : all) use(book.standing(*block));
 }
 
 std::vector<StandingBlock> GuardCommands::blocks_of(IpAddress address) const {

@@ -27,6 +27,7 @@ class GuardCommands final : public GuardControl {
   Result<BlockAnswer> block(const BlockRequest& request) override;
   Result<UnblockAnswer> unblock(std::optional<IpNetwork> network, const std::string& why,
                                 const std::string& by) override;
+  std::size_t take_back_since(Instant begun, const std::string& why, const std::string& by) override;
   Result<ChangeAnswer> exempt(const TimedExemption& exemption) override;
   void each_block(const std::function<void(const StandingBlock&)>& use) const override;
   [[nodiscard]] std::vector<StandingBlock> blocks_of(IpAddress address) const override;

@@ -58,6 +58,10 @@ class GuardControl {
   [[nodiscard]] virtual Result<UnblockAnswer> unblock(std::optional<IpNetwork> network, const std::string& why,
                                                       const std::string& by) = 0;
 
+  /// Ends the blocks that rules have made since then, as if they never had been; those by hand and older ones stay,
+  /// whatever they overlap. Gives how many.
+  virtual std::size_t take_back_since(Instant begun, const std::string& why, const std::string& by) = 0;
+
   /// Exempts a network for a time: blocks within it end, a block that covers it goes on for the others. Its attempts are
   /// recorded, but count for nothing. A second exemption of the same network takes the place of the first; one whose
   /// end has come ends it. Error: invalid (a network that exempts all).

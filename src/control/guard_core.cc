@@ -13,7 +13,7 @@
 namespace tipstaff {
 namespace {
 
-constexpr std::size_t kMostRecent = 65'536;
+constexpr std::size_t kMostRecent = 16'384;
 constexpr std::size_t kMostKeys = 1'000;  // of a verdict
 constexpr std::string_view kRead = "read";
 
@@ -145,7 +145,10 @@ void GuardCore::pass(Instant now) {
   const bool catching_up = std::ranges::any_of(sources_, [now](const auto& source) {
     return source->pipeline->times().catching_up && source->last && now - *source->last < std::chrono::minutes(1);
   });
-  while (!catching_up && !recent_.empty() && recent_.front().window_time < now - memory()) recent_.pop_front();
+  while (!catching_up && !recent_.empty() && recent_.front().window_time < now - memory()) {
+    forget(recent_.front());
+    recent_.pop_front();
+  }
 }
 
 void GuardCore::changed(SourceState& source, Change change, const Attempt& attempt, OpenAttempt& open, bool known) {
@@ -221,36 +224,68 @@ void GuardCore::count(const Attempt& attempt, const AttemptKey& key) {
       continue;
     }
     total_failed_[i] += attempt.count;
-    if (recent_.size() >= kMostRecent) recent_.pop_front();
-    Recent& recent = recent_.emplace_back();
-    recent.source = name(key.source);
-    recent.service = attempt.service;
-    recent.generation = key.generation;
-    recent.offset = key.offset;
-    recent.index = key.index;
-    recent.rule = static_cast<std::uint32_t>(i);
-    recent.count = attempt.count;
-    recent.has_address = attempt.address.has_value();
-    recent.address = attempt.address.value_or(IpAddress());
-    recent.window_time = attempt.window_time;
-    recent.account = attempt.account;
-    recent.host = attempt.host;
+    note_recent(attempt, key, i);
     if (last) return;
   }
+}
+
+// What rules of one attempt are noted one after the other.
+void GuardCore::note_recent(const Attempt& attempt, const AttemptKey& key, std::size_t rule) {
+  const auto first = static_cast<std::uint16_t>(rule / Recent::kRules * Recent::kRules);
+  if (recent_.empty() || !is(recent_.back(), key) || recent_.back().first_rule != first ||
+      recent_.back().window_time != attempt.window_time) {
+    if (recent_.size() >= kMostRecent) {
+      forget(recent_.front());
+      recent_.pop_front();
+    }
+    recent_.push_back({.address = attempt.address.value_or(IpAddress()),
+                       .window_time = attempt.window_time,
+                       .place = pack({key.generation, key.offset}),
+                       .source = recent_texts_.take(key.source),
+                       .service = recent_texts_.take(attempt.service),
+                       .account = recent_texts_.take(attempt.account),
+                       .host = recent_texts_.take(attempt.host),
+                       .count = attempt.count,
+                       .first_rule = first,
+                       .has_address = attempt.address.has_value()});
+  }
+  recent_.back().rules |= 1ULL << (rule - first);
+}
+
+void GuardCore::forget(const Recent& recent) {
+  for (const std::uint32_t text : {recent.source, recent.service, recent.account, recent.host})
+    recent_texts_.drop(text);
+}
+
+bool GuardCore::is(const Recent& recent, const AttemptKey& key) const {
+  return recent.place == pack({key.generation, key.offset}) && key.index == 0 &&
+         recent_texts_.of(recent.source) == key.source;
+}
+
+Attempt GuardCore::attempt_of(const Recent& recent) const {
+  Attempt whole;
+  if (recent.has_address) whole.address = recent.address;
+  whole.account = recent_texts_.of(recent.account);
+  whole.host = recent_texts_.of(recent.host);
+  whole.service = recent_texts_.of(recent.service);
+  whole.count = recent.count;
+  whole.window_time = recent.window_time;
+  return whole;
 }
 
 // The attempts that filled a rule: the newest of its key, as many as were counted.
 std::vector<AttemptKey> GuardCore::counted_for(const Verdict& verdict) const {
   std::vector<AttemptKey> keys;
   const Rule& rule = *verdict.rule;
-  const auto number = static_cast<std::uint32_t>(verdict.rule - config_->rules.data());
+  const auto number = static_cast<std::size_t>(verdict.rule - config_->rules.data());
+  const auto account = recent_texts_.find(verdict.account);
   std::uint64_t left = verdict.counted;
   const Instant oldest = verdict.at - rule.trigger_window;
   const IpNetwork counted = rule.network_of(verdict.network.address());  // a block may shut less
   for (auto one = recent_.rbegin(); one != recent_.rend() && left > 0 && keys.size() < kMostKeys; ++one) {
-    if (one->rule != number || one->window_time <= oldest) continue;
+    if (!one->counts_for(number) || one->window_time <= oldest) continue;
     if (rule.count_by == Rule::CountBy::account) {
-      if (one->account != verdict.account) continue;
+      if (one->account != account) continue;
     } else if (!one->has_address) {
       continue;
     } else if (rule.counts_by_origin()) {
@@ -259,7 +294,8 @@ std::vector<AttemptKey> GuardCore::counted_for(const Verdict& verdict) const {
     } else if (rule.network_of(one->address) != counted) {
       continue;
     }
-    keys.push_back(one->key());
+    const Place place = unpack(one->place);
+    keys.push_back({recent_texts_.of(one->source), place.generation, place.offset, 0});
     left -= std::min<std::uint64_t>(left, rule.distinct == Rule::Distinct::none ? one->count : 1);
   }
   std::ranges::reverse(keys);
@@ -307,7 +343,6 @@ void GuardCore::set_block(VerdictRow& row, const Verdict& verdict) {
                      .at = row.at,
                      .until = *row.until,
                      .enforced = !row.watch_only,
-                     .cause = row.cause,
                      .attempts = row.attempts});
   log_(Priority::notice,
        fmt::format("{} {}{} until {}: rule \"{}\", {} tries{}", row.watch_only ? "would block" : "block",
@@ -338,20 +373,25 @@ void GuardCore::take_back(const AttemptKey& key, Instant at) {
                                        was->enforced ? "ended" : "would end", end.network->to_string(), was->rule));
     if (rule != config_->rules.end()) {
       engine_.lift(*rule, cause_of(end));
-      const auto number = static_cast<std::uint32_t>(rule - config_->rules.begin());
+      const auto number = static_cast<std::size_t>(rule - config_->rules.begin());
       const bool narrowed = narrowing_of(was->network, was->service, *rule).to_service;  // not by this rule's counter
       for (const Recent& recent : recent_) {
-        const auto is_it = [&recent](const AttemptKey& counted) { return recent.is(counted); };
-        if (!narrowed && recent.rule == number && std::ranges::any_of(attempts, is_it))
-          engine_.count_again(*rule, recent.attempt());
+        const auto is_it = [&](const AttemptKey& counted) { return is(recent, counted); };
+        if (!narrowed && recent.counts_for(number) && std::ranges::any_of(attempts, is_it))
+          engine_.count_again(*rule, attempt_of(recent));
       }
     }
     batch_.verdicts.push_back(std::move(end));
   }
   std::erase_if(recent_, [&](const Recent& recent) {
-    if (!recent.is(key) || recent.window_time != at) return false;
-    engine_.take_back(config_->rules[recent.rule], recent.attempt());
-    total_failed_[recent.rule] -= std::min<std::uint64_t>(total_failed_[recent.rule], recent.count);
+    if (!is(recent, key) || recent.window_time != at) return false;
+    const Attempt attempt = attempt_of(recent);
+    for (std::size_t rule = recent.first_rule; rule < config_->rules.size(); ++rule) {
+      if (!recent.counts_for(rule)) continue;
+      engine_.take_back(config_->rules[rule], attempt);
+      total_failed_[rule] -= std::min<std::uint64_t>(total_failed_[rule], recent.count);
+    }
+    forget(recent);
     return true;
   });
 }

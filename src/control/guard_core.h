@@ -107,6 +107,10 @@ class GuardCore {
   [[nodiscard]] bool was_exempt(IpAddress address, Instant time) const;
   void list_blocks(GuardStatus& status, Instant now) const;
   std::string_view name(const std::string& text) { return *names_.insert(text).first; }
+  void note_recent(const Attempt& attempt, const AttemptKey& key, std::size_t rule);
+  void forget(const Recent& recent);
+  [[nodiscard]] bool is(const Recent& recent, const AttemptKey& key) const;
+  [[nodiscard]] Attempt attempt_of(const Recent& recent) const;
   [[nodiscard]] std::vector<AttemptKey> counted_for(const Verdict& verdict) const;
   void take_back(const AttemptKey& key, Instant at);
 
@@ -124,6 +128,7 @@ class GuardCore {
   Instant now_{};
   std::set<std::string> names_;  // services and the like of restored attempts
   std::deque<Recent> recent_;    // attempts that rules have counted, as they were judged
+  TextPool recent_texts_;
   std::shared_ptr<Enforcement> enforcement_;
   std::vector<Past> past_;  // blocks of the ledger, until restore() has done with them
   std::vector<PastChange> past_changes_;

@@ -81,13 +81,8 @@ void GuardCore::drop_ended(Instant now) {
       return past.until <= past.at;
     }
     if (past.until <= now) return false;
-    VerdictRow row;
-    row.rule = config_->rules[past.rule].name;
-    row.network = past.network;
-    row.service = past_texts_.of(past.service);
-    row.host = past_texts_.of(past.host);
-    row.at = past.at;
-    return !enforcement_->book().find(row);
+    return !enforcement_->book().find(past.network, config_->rules[past.rule].name, past_texts_.of(past.service),
+                                      past_texts_.of(past.host), past.at);
   });
 }
 

@@ -40,32 +40,21 @@ struct GuardCore::SourceState {
   std::optional<Instant> last;
 };
 
-// An attempt as rules have counted it. Some 65,000 of them are kept: what rules count by, of the rest nothing.
+// An attempt as rules have counted it, in 64 bytes: what they count by, of the rest nothing. Texts are those of
+// recent_texts_.
 struct GuardCore::Recent {
-  std::string_view source;   // of names_
-  std::string_view service;  // of the detectors, or of names_
-  std::uint64_t generation = 0, offset = 0;
-  std::uint32_t index = 0;
-  std::uint32_t rule = 0;
-  std::uint32_t count = 1;
-  bool has_address = false;
+  static constexpr std::size_t kRules = 64;  // an attempt that further ones look at has an entry for each so many
   IpAddress address;
   Instant window_time{};
-  std::string account, host;
+  std::uint64_t place = 0;  // packed
+  std::uint64_t rules = 0;  // a bit for each, from `first_rule` on
+  std::uint32_t source = 0, service = 0, account = 0, host = 0;
+  std::uint32_t count = 1;
+  std::uint16_t first_rule = 0;
+  bool has_address = false;
 
-  [[nodiscard]] AttemptKey key() const { return {std::string(source), generation, offset, index}; }
-  [[nodiscard]] bool is(const AttemptKey& other) const {
-    return offset == other.offset && generation == other.generation && index == other.index && source == other.source;
-  }
-  [[nodiscard]] Attempt attempt() const {
-    Attempt whole;
-    if (has_address) whole.address = address;
-    whole.account = account;
-    whole.host = host;
-    whole.service = service;
-    whole.count = count;
-    whole.window_time = window_time;
-    return whole;
+  [[nodiscard]] bool counts_for(std::size_t rule) const {
+    return rule >= first_rule && rule - first_rule < kRules && (rules >> (rule - first_rule) & 1U) != 0;
   }
 };
 

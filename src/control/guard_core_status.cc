@@ -42,7 +42,7 @@ GuardStatus GuardCore::status(Instant now) const {
     one.total_failed = total_failed_[i];
     one.total_verdicts = total_verdicts_[i];
     for (const Recent& recent : recent_) {
-      if (recent.rule == i && recent.window_time > now - rule.trigger_window) one.currently_failed += recent.count;
+      if (recent.counts_for(i) && recent.window_time > now - rule.trigger_window) one.currently_failed += recent.count;
     }
   }
   list_blocks(status, now);
@@ -57,8 +57,8 @@ void GuardCore::list_blocks(GuardStatus& status, Instant now) const {
   for (std::size_t i = 0; i < config_->rules.size(); ++i) rules.emplace(config_->rules[i].name, i);
   std::vector<std::vector<const BlockBook::Block*>> blocks(status.rules.size());
   book.each([&](const BlockBook::Block& block) {
-    if (block.until <= now || block.rule == 0) return;
-    if (const auto rule = rules.find(book.text(block.rule)); rule != rules.end())
+    if (block.until() <= now) return;
+    if (const auto rule = rules.find(book.words(block).rule); rule != rules.end())
       blocks[rule->second].push_back(&block);
   });
   for (std::size_t i = 0; i < blocks.size(); ++i) {
@@ -69,8 +69,8 @@ void GuardCore::list_blocks(GuardStatus& status, Instant now) const {
                               &BlockBook::Block::id);
     for (std::size_t j = 0; j < listed; ++j) {
       const BlockBook::Block& block = *blocks[i][j];
-      one.blocked.push_back(
-          {block.network.to_string(), book.text(block.service), book.text(block.host), block.at, block.until});
+      const BlockWords& words = book.words(block);
+      one.blocked.push_back({block.network().to_string(), words.service, words.host, block.at, block.until()});
     }
   }
 }

@@ -188,6 +188,22 @@ TEST(GuardEnforcing, UnblockingLetsInWhoeverIsAskedFor) {
   EXPECT_EQ(guard.bench.held(), Texts{}) << "what was ended by hand does not return";
 }
 
+TEST(GuardEnforcing, WhatATrialsRulesBlockedIsTakenBackAndNothingElse) {
+  Guarding guard;
+  guard.attack("192.0.2.1");
+  guard.bench.now += 1min;
+  const Instant begun = guard.bench.now;
+  guard.attack("192.0.2.2");
+  ASSERT_TRUE(guard.commands->block({net("192.0.2.2"), 3h, "", "", "root"}));
+  ASSERT_TRUE(guard.commands->block({net("192.0.2.0/24"), 4h, "", "", "root"}));
+  EXPECT_EQ(guard.commands->take_back_since(begun, "on trial", "trial"), 1U);
+  const Texts left{"192.0.2.0/24 14400", "192.0.2.1 7140", "192.0.2.2 10800"};
+  EXPECT_EQ(guard.bench.held(), left);
+  EXPECT_EQ(guard.commands->take_back_since(begun, "on trial", "trial"), 0U);
+  guard.start();
+  EXPECT_EQ(guard.bench.held(), left) << "nor does a restart change that";
+}
+
 TEST(GuardEnforcing, AnExemptionHolds) {
   Guarding guard;
   guard.attack("192.0.2.1");

@@ -33,7 +33,6 @@ StandingBlock to_block(const StoredVerdict& row) {
   block.at = row.at;
   block.until = *row.until;
   block.enforced = !row.watch_only;
-  block.cause = row.cause;
   return block;
 }
 

@@ -213,12 +213,15 @@ Result<std::vector<StoredVerdict>> LedgerReader::verdicts(std::size_t most) {
   return all;
 }
 
-Result<void> LedgerReader::each_verdict(std::size_t most, const std::function<void(const StoredVerdict&)>& use) {
+Result<void> LedgerReader::each_verdict(std::size_t most, std::optional<Instant> over,
+                                        const std::function<void(const StoredVerdict&)>& use) {
+  const std::string rows = over ? "WHERE flags & 8 = 0 AND (until IS NULL OR (until <= ?2 AND until <> at)) "
+                                : "WHERE flags & 8 = 0 AND ?2 IS NOT NULL ";
   if (auto done = state_->refresh(); !done) return done;
   for (auto month = state_->months.rbegin(); month != state_->months.rend() && most > 0; ++month) {
-    Statement newest((*month)->database, select_verdicts("WHERE flags & 8 = 0 ORDER BY id DESC LIMIT ?").c_str());
+    Statement newest((*month)->database, select_verdicts(rows + "ORDER BY id DESC LIMIT ?1").c_str());
     Found<StoredVerdict> found;
-    newest.start(static_cast<std::uint64_t>(most));
+    newest.start(static_cast<std::uint64_t>(most), to_micros(over.value_or(Instant())));
     while (newest.next()) {
       (*month)->rows.fill(newest, found);
       use(found.row);

@@ -120,8 +120,9 @@ class LedgerReader {
   [[nodiscard]] Result<SubjectSummary> summary(IpAddress address);
   /// Newest first, at most `most`; without `drops`.
   [[nodiscard]] Result<std::vector<StoredVerdict>> verdicts(std::size_t most);
-  /// The same, handed on one by one.
-  [[nodiscard]] Result<void> each_verdict(std::size_t most, const std::function<void(const StoredVerdict&)>& use);
+  /// The same, handed on one by one; with `over`: those alone that each_standing(over) does not give.
+  [[nodiscard]] Result<void> each_verdict(std::size_t most, std::optional<Instant> over,
+                                          const std::function<void(const StoredVerdict&)>& use);
   /// What a guard has to know of the blocks that stand: rows whose `until` lies after `now`, and those that take something
   /// back, in the order in which they were recorded. Found by an index, however long the ledger is.
   [[nodiscard]] Result<void> each_standing(Instant now, const std::function<void(const StoredVerdict&)>& use);

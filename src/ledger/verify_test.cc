@@ -368,6 +368,13 @@ TEST(LedgerByHand, IsPartOfTheChain) {
     ASSERT_TRUE((*reader)->each_standing(at(4'500), keep));
     EXPECT_EQ(rows.size(), 4U) << "the unblocking matters no more";
     EXPECT_EQ((*reader)->verdicts(100)->size(), 4U) << "without the counts";
+    const auto told = [&](std::optional<Instant> over) {
+      rows.clear();
+      EXPECT_TRUE((*reader)->each_verdict(100, over, keep));
+      return rows.size();
+    };
+    EXPECT_EQ(told(std::nullopt), 4U);
+    EXPECT_EQ(told(at(4'500)), 1U) << "each_standing() gives the others";
   }
   auto database = Database::open(folder.ledger() + "/2026-11.db", Database::Mode::write);
   database->execute("UPDATE verdict SET dropped = 11 WHERE dropped = 12");
