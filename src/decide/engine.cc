@@ -124,10 +124,10 @@ RuleEngine::RuleEngine(std::shared_ptr<const Config> config)
   for (const Rule& rule : config_->rules) {
     State& state = states_.emplace_back(rule);
     const std::size_t most = state.window.most_keys();
-    if (rule.count_by != Rule::CountBy::account && !rule.counts_by_origin() && state.shape == kPlace &&
-        most >= tracked) {
+    const bool at_places = state.shape.ipv4_prefix == kPlace.ipv4_prefix && state.shape.scope == kPlace.scope;
+    if (rule.count_by != Rule::CountBy::account && !rule.counts_by_origin() && at_places && most >= tracked)
       state.slot = slots_++;
-    } else {
+    if (!state.slot || state.shape != kPlace) {
       state.own = std::make_unique<KeyedTable<Counter>>(std::min(most, tracked));
     }
     if (rule.action == Rule::Action::block) note_shape(state.shape);
@@ -155,11 +155,21 @@ RuleEngine::Place& RuleEngine::take_place(Facts& facts) {
   const auto counters = [this](std::uint32_t index) { return place_counters_.data() + std::size_t{index} * slots_; };
   facts.place_at = places_.take(facts.place(), facts.now, [&](std::uint32_t lost) {
     for (State& state : states_) {
-      if (!state.own) state.window.forget(counters(lost)[state.slot]);
+      if (state.slot) state.window.forget(counters(lost)[*state.slot]);
     }
   });
   place_counters_.resize(places_.size() * slots_);
   return places_[facts.place_at];
+}
+
+// An IPv4 address by itself is a place, however many bits of IPv6 the shape has.
+bool RuleEngine::is_at_place(const Shape& shape, const Facts& facts) {
+  return shape == kPlace || (shape.ipv4_prefix == kPlace.ipv4_prefix && shape.scope == kPlace.scope &&
+                             facts.attempt.address && facts.attempt.address->is_v4());
+}
+
+bool RuleEngine::counts_at_place(std::size_t index, const Facts& facts) const {
+  return states_[index].slot && is_at_place(states_[index].shape, facts);
 }
 
 TableKey RuleEngine::key_of(std::size_t index, Facts& facts) const {
@@ -170,18 +180,20 @@ TableKey RuleEngine::key_of(std::size_t index, Facts& facts) const {
 
 RuleEngine::Counter* RuleEngine::find_counter(std::size_t index, Facts& facts) {
   State& state = states_[index];
-  if (!state.own)
-    return find_place(facts) == nullptr ? nullptr : &place_counters_[std::size_t{facts.place_at} * slots_ + state.slot];
+  if (counts_at_place(index, facts)) {
+    const bool known = find_place(facts) != nullptr;
+    return known ? &place_counters_[std::size_t{facts.place_at} * slots_ + *state.slot] : nullptr;
+  }
   const std::uint32_t at = state.own->find(key_of(index, facts));
   return at == KeyedTable<Counter>::kNone ? nullptr : &(*state.own)[at];
 }
 
 RuleEngine::Counter& RuleEngine::take_counter(std::size_t index, Facts& facts, std::chrono::seconds kept) {
   State& state = states_[index];
-  if (!state.own) {
+  if (counts_at_place(index, facts)) {
     take_place(facts);
     places_.keep_until(facts.place_at, facts.now + kept);
-    return place_counters_[std::size_t{facts.place_at} * slots_ + state.slot];
+    return place_counters_[std::size_t{facts.place_at} * slots_ + *state.slot];
   }
   const std::uint32_t at = state.own->take(key_of(index, facts), facts.now,
                                            [&state](std::uint32_t lost) { state.window.forget((*state.own)[lost]); });
@@ -190,7 +202,7 @@ RuleEngine::Counter& RuleEngine::take_counter(std::size_t index, Facts& facts, s
 }
 
 RuleEngine::BlockSpan* RuleEngine::find_block(const Shape& shape, Facts& facts) {
-  if (shape == kPlace) {
+  if (is_at_place(shape, facts)) {
     Place* const place = find_place(facts);
     return place == nullptr ? nullptr : &place->block;
   }
@@ -270,7 +282,7 @@ void RuleEngine::note_logins(Facts& facts) {
 void RuleEngine::note_failure(Place& place, const Facts& facts) {
   if (place.last_failure == kNever || facts.now - place.last_failure >= kGuessing) place.failed = 0;
   place.last_failure = facts.now;
-  place.failed = std::min(place.failed + std::min(facts.attempt.count, kGuesses), kGuesses);
+  place.failed = static_cast<std::uint8_t>(std::min(place.failed + std::min(facts.attempt.count, kGuesses), kGuesses));
 }
 
 // Whether this failure is the owner's own: the account has lately logged in from the very place, and has not failed
@@ -464,7 +476,7 @@ void RuleEngine::block(std::size_t index, Counter& counter, Facts& facts, Verdic
 void RuleEngine::note_block(const Rule& rule, Narrowing narrowed, Facts& facts, Instant until) {
   const Shape shape = shape_of(rule, narrowed);
   const BlockSpan span{facts.now, until};
-  if (shape == kPlace) {
+  if (is_at_place(shape, facts)) {
     take_place(facts).block = span;
     places_.keep_until(facts.place_at, until);
   } else {

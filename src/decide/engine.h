@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -116,8 +117,8 @@ class RuleEngine {
   struct Place {
     BlockSpan block;
     Instant last_failure = kNever;
-    std::uint32_t failed = 0;  // tries that followed each other within kGuessing; up to kGuesses
-    bool logged_in = false;    // somebody did: known_ and logins_ may tell more
+    std::uint8_t failed = 0;  // tries that followed each other within kGuessing; up to kGuesses
+    bool logged_in = false;   // somebody did: known_ and logins_ may tell more
   };
   // What is kept of a rule beside its numbers.
   struct State {
@@ -132,8 +133,8 @@ class RuleEngine {
     bool plain = false;               // nothing else is
     WindowCounter window;
     Shape shape;
-    std::uint32_t slot = 0;                    // among the counters of a place, if it counts by place
-    std::unique_ptr<KeyedTable<Counter>> own;  // else its keys and their counters
+    std::optional<std::uint32_t> slot;         // among the counters of a place, if its keys may be places
+    std::unique_ptr<KeyedTable<Counter>> own;  // keys that are none, and their counters
     std::uint64_t hits = 0;
   };
   // An account that logged in at a place.
@@ -169,6 +170,8 @@ class RuleEngine {
   void note_shape(const Shape& shape);
   [[nodiscard]] TableKey key_of(std::size_t index, Facts& facts) const;
   [[nodiscard]] NetworkOrigin counted_origin(const Rule& rule, const Attempt& attempt) const;
+  static bool is_at_place(const Shape& shape, const Facts& facts);
+  [[nodiscard]] bool counts_at_place(std::size_t index, const Facts& facts) const;
   Counter* find_counter(std::size_t index, Facts& facts);
   Counter& take_counter(std::size_t index, Facts& facts, std::chrono::seconds kept);
   BlockSpan* find_block(const Shape& shape, Facts& facts);

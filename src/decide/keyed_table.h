@@ -1,4 +1,4 @@
-// A bounded table from keys that attackers choose to small values. Open addressing over 8-byte cells; the entries lie
+// A bounded table from keys that attackers choose to small values. Open addressing over 4-byte cells; the entries lie
 // densely behind them, so an empty table costs half a kilobyte and a full one little more than its entries. Each
 // entry says until when it is of use: those past it are taken over by new keys without ado. When the stated cap is
 // reached and nothing has run out, the entry that would run out first among a few is dropped and counted. Nothing is
@@ -35,7 +35,7 @@ class KeyedTable {
  public:
   static constexpr std::uint32_t kNone = ~0U;
 
-  explicit KeyedTable(std::size_t cap) : cap_(std::max<std::size_t>(cap, 1)), cells_(kFewestCells) {}
+  explicit KeyedTable(std::size_t cap) : cap_(std::clamp<std::size_t>(cap, 1, kIndex - 1)), cells_(kFewestCells) {}
 
   /// Index of the key's entry, or kNone. Indices hold until the next `take`.
   [[nodiscard]] std::uint32_t find(TableKey key) const { return find(key, hash_key(key)); }
@@ -44,19 +44,22 @@ class KeyedTable {
   /// the index of the one that is lost, before it goes.
   template <class Recycled>
   std::uint32_t take(TableKey key, Instant now, Recycled&& recycled) {
-    const std::uint32_t hash = hash_key(key);
+    const std::uint64_t hash = hash_key(key);
     std::uint32_t index = find(key, hash);
     if (index != kNone) return index;
     index = reusable(now);
     if (index == kNone) {
       index = static_cast<std::uint32_t>(entries_.size());
+      if ((entries_.size() + 1) * 5 > cells_.size() * 4) double_cells();
       entries_.emplace_back();
-      if (entries_.size() * 2 > cells_.size()) double_cells();
     } else {
       recycled(index);
       unlink(index);
     }
-    entries_[index] = {key, now, Value()};
+    Entry& entry = entries_[index];
+    entry.key = key;
+    entry.value = Value();
+    entry.until = rounded_down(now);
     link(index, hash);
     return index;
   }
@@ -66,9 +69,9 @@ class KeyedTable {
 
   [[nodiscard]] Value& operator[](std::uint32_t index) { return entries_[index].value; }
   [[nodiscard]] const Value& operator[](std::uint32_t index) const { return entries_[index].value; }
-  /// The entry is of use before `until`, at least.
+  /// The entry is of use before `until`, at least; up to a second longer.
   void keep_until(std::uint32_t index, Instant until) {
-    entries_[index].until = std::max(entries_[index].until, until);
+    entries_[index].until = std::max(entries_[index].until, rounded_up(until));
   }
 
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
@@ -80,18 +83,26 @@ class KeyedTable {
   static constexpr std::size_t kSwept = 4;    // entries looked at for one that has run out, for each new key
   static constexpr std::size_t kProbed = 16;  // entries among which the one to drop is chosen
 
-  struct Cell {
-    std::uint32_t hash = 0;
-    std::uint32_t entry = 0;  // index + 1; 0: empty
-  };
-  struct alignas(sizeof(TableKey) + sizeof(Instant) + sizeof(Value) == 64 ? 64 : alignof(Instant)) Entry {
+  static constexpr std::uint32_t kIndex = (1U << 24U) - 1;  // of a cell; the other 8 bits are of the hash
+  struct Entry {
     TableKey key;
-    Instant until{};
-    Value value;
+    [[no_unique_address]] Value value;
+    std::uint32_t until = 0;  // second; behind the value, so that it may lie in its padding
   };
 
-  static std::uint32_t hash_key(TableKey key) {
-    return static_cast<std::uint32_t>(mix(key.a + 0x9e3779b97f4a7c15ULL * key.b));
+  static std::uint64_t hash_key(TableKey key) { return mix(key.a + 0x9e3779b97f4a7c15ULL * key.b); }
+  // An index and 8 bits of the hash that do not say where it lies; 0: empty.
+  static std::uint32_t cell_of(std::uint32_t index, std::uint64_t hash) {
+    return (index + 1) | static_cast<std::uint32_t>(hash >> 56U) << 24U;
+  }
+  static std::uint32_t rounded_down(Instant time) {
+    return second(std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()));
+  }
+  static std::uint32_t rounded_up(Instant time) {
+    return second(std::chrono::ceil<std::chrono::seconds>(time.time_since_epoch()));
+  }
+  static std::uint32_t second(std::chrono::seconds time) {
+    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(time.count(), 0, UINT32_MAX));
   }
   [[nodiscard]] std::size_t mask() const { return cells_.size() - 1; }
 
@@ -99,55 +110,52 @@ class KeyedTable {
   std::uint32_t reusable(Instant now) {
     const bool full = entries_.size() >= cap_;
     const std::size_t looks = std::min(full ? kProbed : kSwept, entries_.size());
+    const std::uint32_t this_second = rounded_down(now);
     std::size_t best = kNone;
     for (std::size_t i = 0; i < looks; ++i) {
       if (++hand_ >= entries_.size()) hand_ = 0;
-      if (entries_[hand_].until <= now) return static_cast<std::uint32_t>(hand_);
+      if (entries_[hand_].until <= this_second) return static_cast<std::uint32_t>(hand_);
       if (full && (best == kNone || entries_[hand_].until < entries_[best].until)) best = hand_;
     }
     if (full) ++evicted_;
     return static_cast<std::uint32_t>(best);
   }
 
-  [[nodiscard]] std::uint32_t find(TableKey key, std::uint32_t hash) const {
-    for (std::size_t at = hash & mask(); cells_[at].entry != 0; at = (at + 1) & mask()) {
-      if (cells_[at].hash == hash && entries_[cells_[at].entry - 1].key == key) return cells_[at].entry - 1;
+  [[nodiscard]] std::uint32_t index_at(std::size_t at) const { return (cells_[at] & kIndex) - 1; }
+
+  [[nodiscard]] std::uint32_t find(TableKey key, std::uint64_t hash) const {
+    for (std::size_t at = hash & mask(); cells_[at] != 0; at = (at + 1) & mask()) {
+      if (cells_[at] >> 24U == hash >> 56U && entries_[index_at(at)].key == key) return index_at(at);
     }
     return kNone;
   }
 
-  void link(std::uint32_t index, std::uint32_t hash) {
+  void link(std::uint32_t index, std::uint64_t hash) {
     std::size_t at = hash & mask();
-    while (cells_[at].entry != 0) at = (at + 1) & mask();
-    cells_[at] = {hash, index + 1};
+    while (cells_[at] != 0) at = (at + 1) & mask();
+    cells_[at] = cell_of(index, hash);
   }
 
   // Takes the cell out and moves later ones of its run up, so that no run has a hole.
   void unlink(std::uint32_t index) {
     std::size_t hole = hash_key(entries_[index].key) & mask();
-    while (cells_[hole].entry != index + 1) hole = (hole + 1) & mask();
-    for (std::size_t at = (hole + 1) & mask(); cells_[at].entry != 0; at = (at + 1) & mask()) {
-      const std::size_t home = cells_[at].hash & mask();
+    while (index_at(hole) != index) hole = (hole + 1) & mask();
+    for (std::size_t at = (hole + 1) & mask(); cells_[at] != 0; at = (at + 1) & mask()) {
+      const std::size_t home = hash_key(entries_[index_at(at)].key) & mask();
       if (((at - home) & mask()) < ((at - hole) & mask())) continue;
       cells_[hole] = cells_[at];
       hole = at;
     }
-    cells_[hole] = {};
+    cells_[hole] = 0;
   }
 
   void double_cells() {
-    std::vector<Cell> old(cells_.size() * 2);
-    old.swap(cells_);
-    for (const Cell& cell : old) {
-      if (cell.entry == 0) continue;
-      std::size_t at = cell.hash & mask();
-      while (cells_[at].entry != 0) at = (at + 1) & mask();
-      cells_[at] = cell;
-    }
+    std::vector<std::uint32_t>(cells_.size() * 2).swap(cells_);
+    for (std::uint32_t index = 0; index < entries_.size(); ++index) link(index, hash_key(entries_[index].key));
   }
 
   std::size_t cap_;
-  std::vector<Cell> cells_;  // a power of two, at most half of them used
+  std::vector<std::uint32_t> cells_;  // a power of two, at most four of five used
   std::vector<Entry> entries_;
   std::size_t hand_ = 0;
   std::uint64_t evicted_ = 0;

@@ -18,34 +18,36 @@ std::size_t WindowCounter::most_keys() const {
 }
 
 void WindowCounter::forget(Counter& counter) {
-  if (counter.ring_ != Counter::kNoRing) free_rings_.push_back(counter.ring_);
+  if (counter.has_ring_ != 0) free_rings_.push_back(counter.value_);
   counter = Counter();
 }
 
 void WindowCounter::give_ring(Counter& counter) {
+  const std::uint32_t value = counter.value_;
   if (free_rings_.empty()) {
-    counter.ring_ = static_cast<std::uint32_t>(stamps_.size() / needed_);
+    counter.value_ = static_cast<std::uint32_t>(stamps_.size() / needed_);
     stamps_.resize(stamps_.size() + needed_);
     if (distinct_) values_.resize(stamps_.size());
   } else {
-    counter.ring_ = free_rings_.back();
+    counter.value_ = free_rings_.back();
     free_rings_.pop_back();
   }
-  stamps_[std::size_t{counter.ring_} * needed_] = counter.first_;
-  if (distinct_) values_[std::size_t{counter.ring_} * needed_] = counter.first_value_;
+  counter.has_ring_ = 1;
+  stamps_[std::size_t{counter.value_} * needed_] = counter.first_;
+  if (distinct_) values_[std::size_t{counter.value_} * needed_] = value;
 }
 
 void WindowCounter::put(Counter& counter, Instant stamp, std::uint32_t value) {
-  if (counter.ring_ == Counter::kNoRing) {
+  if (counter.has_ring_ == 0) {
     if (counter.size_ == 0 || needed_ == 1) {
       counter.first_ = stamp;
-      counter.first_value_ = value;
+      counter.value_ = value;
       counter.size_ = 1;
       return;
     }
     give_ring(counter);
   }
-  const std::size_t base = std::size_t{counter.ring_} * needed_;
+  const std::size_t base = std::size_t{counter.value_} * needed_;
   std::size_t at = counter.size_;
   if (counter.size_ < needed_) {
     ++counter.size_;
@@ -55,7 +57,7 @@ void WindowCounter::put(Counter& counter, Instant stamp, std::uint32_t value) {
     at = static_cast<std::size_t>(std::min_element(first, first + needed_) - first);
   } else {
     at = counter.next_;
-    counter.next_ = static_cast<std::uint16_t>(counter.next_ + 1U == needed_ ? 0 : counter.next_ + 1);
+    counter.next_ = counter.next_ + 1U == needed_ ? 0 : (counter.next_ + 1U) & kMostNeeded;
   }
   stamps_[base + at] = stamp;
   if (distinct_) values_[base + at] = value;
@@ -66,13 +68,13 @@ void WindowCounter::add(Counter& counter, Instant now, std::uint32_t tries, std:
     for (std::uint32_t i = 0; i < std::min(tries, needed_); ++i) put(counter, now, value);
     return;
   }
-  if (counter.ring_ == Counter::kNoRing) {
-    if (counter.size_ == 1 && counter.first_value_ == value) {
+  if (counter.has_ring_ == 0) {
+    if (counter.size_ == 1 && counter.value_ == value) {
       counter.first_ = now;
       return;
     }
   } else {
-    const std::size_t base = std::size_t{counter.ring_} * needed_;
+    const std::size_t base = std::size_t{counter.value_} * needed_;
     for (std::size_t i = base; i < base + counter.size_; ++i) {
       if (values_[i] == value) {
         stamps_[i] = now;
@@ -84,12 +86,12 @@ void WindowCounter::add(Counter& counter, Instant now, std::uint32_t tries, std:
 }
 
 void WindowCounter::take_back(Counter& counter, Instant stamp, std::uint32_t tries) {
-  if (counter.ring_ == Counter::kNoRing) {
+  if (counter.has_ring_ == 0) {
     if (counter.size_ == 1 && counter.first_ == stamp) counter.size_ = 0;
     return;
   }
   // what is left goes in anew, the oldest first, as the ring expects it
-  const std::size_t base = std::size_t{counter.ring_} * needed_;
+  const std::size_t base = std::size_t{counter.value_} * needed_;
   std::vector<std::pair<Instant, std::uint32_t>> left;
   for (std::size_t i = base; i < base + counter.size_; ++i) {
     if (stamps_[i] == stamp && tries > 0) {
@@ -106,8 +108,8 @@ void WindowCounter::take_back(Counter& counter, Instant stamp, std::uint32_t tri
 bool WindowCounter::is_full(const Counter& counter, Instant now) const {
   if (counter.size_ < needed_) return false;
   const auto counts = [this, now](Instant stamp) { return now - stamp < window_ && stamp - now < window_; };
-  if (counter.ring_ == Counter::kNoRing) return counts(counter.first_);
-  const auto first = stamps_.begin() + static_cast<std::ptrdiff_t>(std::size_t{counter.ring_} * needed_);
+  if (counter.has_ring_ == 0) return counts(counter.first_);
+  const auto first = stamps_.begin() + static_cast<std::ptrdiff_t>(std::size_t{counter.value_} * needed_);
   return std::all_of(first, first + counter.size_, counts);
 }
 
@@ -121,7 +123,9 @@ bool WindowCounter::may_alert(Counter& counter, Instant now) const {
 std::uint32_t WindowCounter::note_block(Counter& counter, Instant now, std::chrono::seconds remember) {
   if (counter.marked_ != Counter::kNever && now - counter.marked_ >= remember) counter.blocks_ = 0;
   counter.marked_ = now;
-  return counter.blocks_++;
+  const std::uint32_t before = counter.blocks_;
+  if (before < Counter::kMostBlocks) ++counter.blocks_;
+  return before;
 }
 
 }  // namespace tipstaff

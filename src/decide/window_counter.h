@@ -18,21 +18,23 @@ class WindowCounter {
   /// What is counted of one key; as new: nothing.
   class Counter {
     friend class WindowCounter;
-    static constexpr std::uint32_t kNoRing = ~0U;
+    static constexpr std::uint32_t kMostBlocks = 511;
     static constexpr Instant kNever = Instant::min();
 
-    Instant first_{};          // the stamp of a key without ring
-    Instant marked_ = kNever;  // last alert or block
-    std::uint32_t first_value_ = 0;
-    std::uint32_t ring_ = kNoRing;  // stamps_[ring_ * needed_ ...]
-    std::uint32_t blocks_ = 0;
-    std::uint16_t size_ = 0;  // stamps held, up to needed_
-    std::uint16_t next_ = 0;  // where the next one goes in a full ring
+    Instant first_{};              // the stamp of a key without ring
+    Instant marked_ = kNever;      // last alert or block
+    std::uint32_t value_ = 0;      // of that stamp; or the number of its ring: stamps_[value_ * needed_ ...]
+    std::uint32_t size_ : 11 = 0;  // stamps held, up to needed_
+    std::uint32_t next_ : 11 = 0;  // where the next one goes in a full ring
+    std::uint32_t has_ring_ : 1 = 0;
+    std::uint32_t blocks_ : 9 = 0;  // up to kMostBlocks
   };
 
-  /// `needed`: stamps kept for each key, 1 to 65535; `distinct`: values are told apart, equal ones keep the newer stamp.
+  static constexpr std::uint32_t kMostNeeded = 2'047;
+
+  /// `needed`: stamps kept for each key, 1 to kMostNeeded; `distinct`: values are told apart, equal ones keep the newer stamp.
   WindowCounter(std::uint32_t needed, bool distinct, std::chrono::seconds window)
-      : needed_(std::max(needed, 1U)), distinct_(distinct), window_(window) {}
+      : needed_(std::clamp(needed, 1U, kMostNeeded)), distinct_(distinct), window_(window) {}
 
   /// Keys that may be counted at most, so that stamps take no more than 64 MiB.
   [[nodiscard]] std::size_t most_keys() const;
@@ -53,7 +55,9 @@ class WindowCounter {
   /// How many blocks the key has had before this one, no two further apart than `remember`; notes this one.
   static std::uint32_t note_block(Counter& counter, Instant now, std::chrono::seconds remember);
   /// The block noted last was none.
-  static void forget_block(Counter& counter) { counter.blocks_ -= std::min(counter.blocks_, 1U); }
+  static void forget_block(Counter& counter) {
+    if (counter.blocks_ > 0) --counter.blocks_;
+  }
 
  private:
   void put(Counter& counter, Instant stamp, std::uint32_t value);
