@@ -87,14 +87,13 @@ void FileChain::restore(const SavedPlace& saved) {
   }
   if (!generations_.empty()) generations_.back().modified = since_;
   advance();
-  restoring_ = false;
 }
 
 void FileChain::look() {
   struct stat facts{};
   if (stat(path_.c_str(), &facts) == 0 && !generations_.empty()) {
     const Generation& last = generations_.back();
-    if (last.content && last.facts.id == FileId{facts.st_dev, facts.st_ino}) {
+    if (!unfinished_ && last.content && last.facts.id == FileId{facts.st_dev, facts.st_ino}) {
       trouble_.reset();
       return;
     }
@@ -155,14 +154,26 @@ void FileChain::advance() {
   for (Generation& generation : generations_) note_first_bytes(generation);
 
   stood_before_ = stood_before_ || (trouble_ && trouble_->kind != ErrorKind::not_found);
-  for (int tries = 0; tries < kTries; ++tries) {
+  unfinished_ = true;
+  deferred_ = std::exchange(more_, false);
+  for (int tries = 0; unfinished_ && tries < kTries; ++tries) {
     const Instant last = generations_.empty() ? since_ : generations_.back().modified;
     const FileSearch search = search_files(path_, known_files(), fresh ? fresh->modified : last);
     trouble_ = search.current_error;
-    if (take(search, fresh)) break;
+    unfinished_ = search.disturbed || !take(search, fresh);
   }
-  stood_before_ = false;
+  if (!unfinished_) restoring_ = stood_before_ = false;
   drop_changed();
+}
+
+bool FileChain::take_more() {
+  if (!more_ || unfinished_) return false;
+  if (!has_room() && generations_.front().content) {
+    generations_.front().complete = true;  // it ends with an unfinished line: its next end is the last
+    return true;
+  }
+  advance();
+  return true;
 }
 
 void FileChain::note_first_bytes(Generation& generation) {
@@ -209,7 +220,10 @@ bool FileChain::take(const FileSearch& search, std::optional<Generation>& fresh)
   if (again != search.known.rend()) {
     const auto at = static_cast<std::size_t>(again.base() - search.known.begin()) - 1;
     Generation& before = generations_[at];
-    if (at + 1 < generations_.size() || (*again)->size < before.furthest) {
+    const bool goes_on_later = at + 1 < generations_.size() || (*again)->size < before.furthest;
+    if (goes_on_later && !has_room()) {
+      more_ = true;
+    } else if (goes_on_later) {
       if ((*again)->size < before.furthest) {
         warn(fmt::format("{} lost its end, {} bytes that had been read", path_, before.furthest - (*again)->size));
       }
@@ -226,12 +240,17 @@ bool FileChain::take(const FileSearch& search, std::optional<Generation>& fresh)
     return found.id == fresh->facts.id || (head.length > 0 && head.fits(found.first));
   };
   const auto put_back = [&] {
+    make_room();
     fresh->facts.generation = next_number_++;
     generations_.push_back(*std::exchange(fresh, std::nullopt));
   };
   if (fresh && std::ranges::none_of(search.newer, is_fresh)) put_back();
   for (const FoundFile& found : search.newer) {
     const bool have = !generations_.empty() && generations_.back().content && generations_.back().facts.id == found.id;
+    if (!have && !has_room()) {  // the older ones are read first
+      more_ = true;
+      break;
+    }
     if (is_fresh(found)) {
       put_back();
     } else if (!have && (found.current || !found.first.empty()) && !append(found, 0)) {
@@ -252,10 +271,11 @@ bool FileChain::attach(Generation& generation, const FoundFile& found) {
   generation.modified = facts->modified;
   generation.quiet_since = std::min(facts->modified, now_());
   generation.skipping = within_line(**content, generation.facts.read);
+  generation.current = found.current;
   if (!(*content)->packed() && !found.current && facts->size < generation.furthest) {
     generation.facts.end = generation.furthest = facts->size;
   }
-  if (stood_before_) {
+  if (stood_before_ || deferred_) {
     generation.catching_up_to = (*content)->packed() ? std::numeric_limits<std::uint64_t>::max() : facts->size;
   }
   generation.content = *std::move(content);
@@ -273,10 +293,12 @@ bool FileChain::append(const FoundFile& found, std::uint64_t begin) {
   if (!first) return false;
   made.facts.head = FileHead::of(*first);
   if (!found.current) made.catching_up_to = std::numeric_limits<std::uint64_t>::max();
-  if (!generations_.empty()) generations_.back().superseded = restoring_ ? generations_.back().quiet_since : now_();
+  if (!generations_.empty()) {
+    generations_.back().superseded = restoring_ || deferred_ ? generations_.back().quiet_since : now_();
+  }
+  make_room();
   generations_.push_back(std::move(made));
   ++next_number_;
-  make_room();
   return true;
 }
 
@@ -296,15 +318,15 @@ void FileChain::give_up(Generation& generation) {
   close(generation);
 }
 
-void FileChain::make_room() {
-  if (generations_.size() <= kMaxSavedFiles) return;
+// A checkpoint has room for so many. What was not read yet is not given up for newer files: these wait.
+bool FileChain::has_room() const {
+  if (generations_.size() < kMaxSavedFiles) return true;
   const Generation& oldest = generations_.front();
-  if (oldest.content && oldest.size > oldest.facts.read) {
-    warn(fmt::format("{} was rotated {} times before it was read: {} bytes were missed", path_, kMaxSavedFiles,
-                     oldest.size - oldest.facts.read));
-    lost_ += oldest.size - oldest.facts.read;
-  }
-  generations_.pop_front();
+  return oldest.done || (oldest.settled && oldest.size <= oldest.facts.read);
+}
+
+void FileChain::make_room() {
+  while (generations_.size() >= kMaxSavedFiles) generations_.pop_front();
 }
 
 }  // namespace tipstaff

@@ -30,6 +30,7 @@ struct Generation {
   bool settled = false;                         ///< the generation behind it may be read
   bool done = false;                            ///< nothing more will be read of it
   bool skipping = false;                        ///< in the rest of a line that was cut
+  bool current = false;                         ///< the log's own name led to it when it was found
   std::uint64_t furthest = 0;                   ///< what was ever handed out of it ends here (facts.read: where we are)
   std::uint64_t size = 0;                       ///< when it was looked at last
   std::uint64_t catching_up_to = 0;             ///< what lies before stood there when it was found
@@ -56,6 +57,11 @@ class FileChain {
   /// Takes note of the first bytes of a file as they are now. True: the last file has its first line since, and the
   /// chain was looked through once more; the generation may lie elsewhere now.
   bool note_head(Generation& generation, std::string_view first);
+  /// Files kept moving while they were looked for: advance() is to be called again, a little later.
+  [[nodiscard]] bool unfinished() const { return unfinished_; }
+  /// To be called when everything was read: goes on with rotated files for which there was no room yet. True: there is
+  /// something to be read again.
+  [[nodiscard]] bool take_more();
   /// Nothing more will be read of a generation.
   static void close(Generation& generation);
 
@@ -81,6 +87,7 @@ class FileChain {
   static void note_first_bytes(Generation& generation);
   void drop_changed();
   void give_up(Generation& generation);
+  [[nodiscard]] bool has_room() const;
   void make_room();
 
   std::string path_;
@@ -90,6 +97,9 @@ class FileChain {
   Instant since_{};  // for a chain without generations: when there was none
   bool restoring_ = false;
   bool stood_before_ = true;  // what is found now was written while nobody could look
+  bool unfinished_ = false;
+  bool more_ = false;      // there are newer files, and no room for them
+  bool deferred_ = false;  // what is appended now was left for later
   std::optional<Error> trouble_;
   std::vector<std::string> warnings_;
   std::uint64_t lost_ = 0;

@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::size_t kBlock = std::size_t{128} << 10U;
 static_assert(kBlock > kMaxLine + 1, "a block holds a whole line, or one that is too long");
-constexpr std::chrono::minutes kLongPause{1};  // behind it lines are no news any more
+constexpr std::chrono::minutes kLongPause{1};        // behind it lines are no news any more
+constexpr std::chrono::milliseconds kLookAgain{20};  // behind a rotation that was going on
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 Instant system_now() {
@@ -73,7 +74,10 @@ void FileFollower::wake(FileWatch::Wake why) {
   if (why == FileWatch::Wake::names) {
     listener_->watch_names([this] { return watch_points(options_.path); });
     chain_.look();
+  } else if (chain_.unfinished()) {
+    chain_.advance();
   }
+  if (chain_.unfinished()) listener_->wake(kLookAgain);
   if (!paused_) {
     read();
     let_go();
@@ -93,6 +97,7 @@ void FileFollower::read() {
     if (paused_) return;
     if (i + 1 < generations.size() && wait_for(generations[i])) return;
   }
+  if (chain_.take_more()) listener_->wake();
 }
 
 FileFollower::Step FileFollower::read_block(Generation& generation) {
@@ -145,7 +150,7 @@ bool FileFollower::check(Generation& generation, const FileContent::Facts& facts
 void FileFollower::refuse_unless_text(Generation& generation, std::string_view block) {
   block.remove_prefix(std::min(block.find_first_not_of('\0'), block.size()));
   std::optional<std::string> why = why_no_text(block, options_.path);
-  if (generation.content->packed() && &generation == &chain_.generations().back()) {
+  if (generation.content->packed() && generation.current) {
     why = "is compressed; name the log that is written to";
   }
   generation.refused = std::move(why);

@@ -1,6 +1,9 @@
 // What a follower finds again after it was ended, whatever happened to its file meanwhile: for each kind of rotation,
 // and for each line that may have been the last one that was kept.
+#include <algorithm>
+#include <atomic>
 #include <functional>
+#include <thread>
 #include <utility>
 
 #include "sources/file_testing.h"
@@ -187,6 +190,98 @@ TEST_F(FileRestartSpecial, FileOfThePlaceIsGone) {
   ASSERT_EQ(again->health().warnings.size(), 1U);
   EXPECT_NE(again->health().warnings[0].find("was read up to byte 4 is not found"), std::string::npos);
   EXPECT_EQ(again.handed()[0].place, (Place{2, 0}));
+}
+
+// More rotations than a checkpoint has room for: the older files are read before the newer ones are taken up.
+TEST_F(FileRestartSpecial, RotatedOftenMeanwhile) {
+  constexpr int kRotations = 40;
+  for (const bool copied : {true, false}) {
+    folder.append(kLog, "0\n");
+    SavedPlace saved = read_all();
+    Lines expected;
+    for (int n = 1; n <= kRotations; ++n) {
+      folder.append(kLog, std::to_string(n) + "\n");
+      expected.push_back(std::to_string(n));
+      folder.shift(kLog, kRotations + 1);
+      if (copied) {
+        folder.copy_and_empty(kLog, "auth.log.1");
+      } else {
+        folder.rename(kLog, "auth.log.1");
+      }
+      if (n % 3 == 0) folder.pack("auth.log.1");
+      if (n % 7 == 0) folder.append("auth.log.2", "");  // its time says nothing
+    }
+    folder.append(kLog, "last\n");
+    expected.emplace_back("last");
+    TestFollower again(follow(folder / kLog), saved);
+    EXPECT_EQ(again.lines(), expected);
+    EXPECT_TRUE(again->health().warnings.empty()) << again->health().warnings[0];
+    EXPECT_EQ(again->health().dropped, 0U);
+    EXPECT_TRUE(std::ranges::all_of(again.handed(), &Handed::catching_up)) << "all of it stood there before";
+    for (std::size_t i = 1; i < again.handed().size(); ++i)
+      EXPECT_GT(again.handed()[i].place.generation, again.handed()[i - 1].place.generation);
+    saved = again.save();
+    EXPECT_LE(saved.checkpoint.size(), kMaxCheckpoint);
+    folder.append(kLog, "later\n");
+    TestFollower later(follow(folder / kLog), saved);
+    EXPECT_EQ(later.lines(), Lines{"later"});
+    for (const auto& file : std::filesystem::directory_iterator(folder / "")) std::filesystem::remove(file.path());
+  }
+}
+
+TEST_F(FileRestartSpecial, RotatedOftenWithUnfinishedLines) {
+  folder.append(kLog, "0\n");
+  const SavedPlace saved = read_all();
+  Lines expected;
+  for (int n = 1; n <= 30; ++n) {
+    folder.append(kLog, std::to_string(n) + "\nhalf of " + std::to_string(n));
+    expected.push_back(std::to_string(n));
+    folder.shift(kLog);
+    folder.rename(kLog, "auth.log.1");
+  }
+  folder.append(kLog, "last\n");
+  expected.emplace_back("last");
+  TestFollower again(follow(folder / kLog), saved);
+  Lines whole;
+  for (const Handed& handed : again.handed()) {
+    if (!handed.cut) whole.push_back(handed.line);
+  }
+  EXPECT_EQ(whole, expected);
+  EXPECT_EQ(again->health().dropped, 0U);
+}
+
+// The names move on while they are looked at: nothing may be taken for gone.
+TEST_F(FileRestartSpecial, RotationGoesOnMeanwhile) {
+  constexpr int kRotations = 300;
+  constexpr int kKept = 60;
+  folder.append(kLog, "0\n");
+  SavedPlace saved = read_all();
+  Lines expected;
+  Lines got;
+  for (int round = 0; round < 5; ++round) {
+    std::atomic<bool> done = false;
+    std::thread writer([&] {
+      for (int n = 0; n < kRotations / 5; ++n) {
+        const std::string line = std::to_string(round) + " " + std::to_string(n);
+        folder.append(kLog, line + "\n");
+        expected.push_back(line);
+        folder.shift(kLog, kKept);
+        folder.copy_and_empty(kLog, "auth.log.1");
+      }
+      done = true;
+    });
+    TestFollower again(follow(folder / kLog), saved);
+    while (!done) again.spin();
+    writer.join();
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (again.handed().size() + got.size() < expected.size() && std::chrono::steady_clock::now() < until)
+      again.recheck();
+    const Lines lines = again.lines();
+    got.insert(got.end(), lines.begin(), lines.end());
+    ASSERT_EQ(got, expected);
+    EXPECT_TRUE(again->health().warnings.empty()) << again->health().warnings[0];
+    saved = again.save();
+  }
 }
 
 TEST_F(FileRestartSpecial, InodeWithAnotherHeadIsAnotherFile) {

@@ -1,6 +1,8 @@
 // See file_search.h. A candidate is opened once, for its first kilobyte, and closed again: there may be dozens of them.
 #include "sources/file_search.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <string_view>
 #include <utility>
@@ -58,20 +60,42 @@ bool is_superfluous(const std::vector<Candidate>& candidates, std::size_t at) {
   return false;
 }
 
+/// True where each name still leads to the file that was looked at, and there are no others.
+bool stood_still(const std::string& path, const std::vector<std::string>& rotated,
+                 const std::vector<std::pair<std::string, std::optional<FileId>>>& seen) {
+  const auto same = [](const auto& one) {
+    struct stat facts{};
+    const bool there = stat(one.first.c_str(), &facts) == 0;
+    return one.second ? there && *one.second == FileId{facts.st_dev, facts.st_ino} : !there || !S_ISREG(facts.st_mode);
+  };
+  return std::ranges::all_of(seen, same) && rotated_files(path) == rotated;
+}
+
 }  // namespace
 
 FileSearch search_files(const std::string& path, std::span<const KnownFile> known, Instant since) {
   FileSearch search;
   std::vector<Candidate> candidates;
-  for (const std::string& rotated : rotated_files(path)) {
-    if (auto candidate = look_at(rotated, false)) candidates.push_back(*std::move(candidate));
+  std::vector<std::pair<std::string, std::optional<FileId>>> seen;
+  const std::vector<std::string> rotated = rotated_files(path);
+  for (const std::string& name : rotated) {
+    auto candidate = look_at(name, false);
+    if (candidate) {
+      seen.emplace_back(name, candidate->file.id);
+      candidates.push_back(*std::move(candidate));
+    } else {
+      search.disturbed = search.disturbed || candidate.error().kind == ErrorKind::not_found;
+    }
   }
   if (auto candidate = look_at(path, true)) {
+    seen.emplace_back(path, candidate->file.id);
     std::erase_if(candidates, [&](const Candidate& c) { return c.file.id == candidate->file.id; });  // a hard link
     candidates.push_back(*std::move(candidate));
   } else {
+    if (candidate.error().kind == ErrorKind::not_found) seen.emplace_back(path, std::nullopt);
     search.current_error = candidate.error();
   }
+  search.disturbed = search.disturbed || !stood_still(path, rotated, seen);
 
   search.known.resize(known.size());
   std::optional<std::size_t> last;  // the candidate that is the last known file

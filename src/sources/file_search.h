@@ -33,6 +33,7 @@ struct FileSearch {
   std::vector<std::optional<FoundFile>> known;  ///< one for each known file, in the order asked for
   std::vector<FoundFile> newer;                 ///< came after the last known one, oldest first; some may be empty
   std::optional<Error> current_error;           ///< why there is no current file, or why it cannot be read
+  bool disturbed = false;  ///< names moved on meanwhile: what was not found may be there all the same
 };
 
 /// Looks beside the log at `path`. `known`: oldest first. `since`: when the last of them, as far as is known, was
