@@ -24,6 +24,7 @@ namespace {
 constexpr int kBatch = 256;
 constexpr std::size_t kMostWarnings = 14;          // health() adds up to two
 constexpr std::size_t kMostDamaged = 64;           // files whose damage was told of
+constexpr int kMostBroken = 64;                    // each leaves some memory behind
 constexpr std::chrono::minutes kLongPause{1};      // behind it entries are no news any more
 constexpr std::chrono::microseconds kNextTime{1};  // the least step of a journal's clock
 
@@ -45,6 +46,7 @@ struct JournalFollower::Core {
   void wake(FileWatch::Wake why);
   void take_events();
   void read();
+  void pass_over();
   void hand_out(const JournalEntry& entry);
   [[nodiscard]] bool begins_later() const;
   void tell_loss(Place place);
@@ -88,6 +90,7 @@ struct JournalFollower::Core {
 
   std::uint64_t records = 0;
   std::uint64_t cut = 0;
+  int broken = 0;                     // times that libsystemd gave up within a call
   std::uint64_t removed = 0;          // before they were read
   std::uint64_t without_message = 0;  // that could be read
   std::optional<Instant> last;
@@ -146,6 +149,14 @@ void JournalFollower::Core::open() {
     return;
   }
   was_there = true;
+  if (broken > kMostBroken) {
+    fault = fmt::format(
+        "{} is not read any more: libsystemd gave up {} times at damaged entries ('journalctl --verify' names the "
+        "files; "
+        "move them away and restart the guard)",
+        what(), broken);
+    return;
+  }
   auto made = JournalReader::open(options.directory);
   if (!made) {
     fault = made.error().text;
@@ -161,7 +172,10 @@ void JournalFollower::Core::open() {
   } else {
     go_on();
   }
-  watch_events();
+  if (!reader->broken()) return watch_events();
+  ++broken;  // while it looked for the place: nothing can be said of that; it is tried again at the next re-check
+  fault = fmt::format("libsystemd gave up at a damaged file of {} ('journalctl --verify' names it)", what());
+  reader.reset();
 }
 
 // Nothing was saved: behind the last entry, or, where there is none that can be read, from now on.
@@ -246,6 +260,10 @@ void JournalFollower::Core::read() {
   for (int i = 0; i < kBatch; ++i) {
     if (paused) return;
     const auto next = reader->next();
+    if (!next && reader->broken()) {
+      pass_over();
+      return;
+    }
     if (!next && next.error().kind == ErrorKind::corrupt) {
       ++without_message;
     } else if (!next) {
@@ -262,6 +280,29 @@ void JournalFollower::Core::read() {
       hand_out(**next);
     }
   }
+  listener->wake();
+}
+
+// libsystemd gave up at an entry. Where that had no number, the next place is as good a guess as any.
+void JournalFollower::Core::pass_over() {
+  ++broken;
+  ++without_message;
+  const auto bad = reader->broken_at();
+  if (bad) {
+    at = {runs.generation_of(bad->first), bad->second + 1};
+  } else if (at.generation > 0) {
+    ++at.offset;
+  } else {
+    last_time += kNextTime;
+  }
+  behind = std::max(behind, at);
+  read_to[at.generation] = at.offset;
+  if (read_to.size() > JournalRuns::kMost) read_to.erase(read_to.begin());
+  warn(fmt::format(
+      "an entry of {} is so damaged that libsystemd gave up at it; it is passed over ('journalctl --verify' "
+      "names its file)",
+      what()));
+  open();
   listener->wake();
 }
 

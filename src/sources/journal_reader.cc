@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "sources/library_fault.h"
 #include "sources/sd_journal.h"
 
 namespace tipstaff {
@@ -92,14 +93,35 @@ void JournalFields::describe(JournalEntry& entry) {
   entry.writer.uid = journal_number(value(uid));
 }
 
-void JournalReader::Close::operator()(sd_journal* journal) const { sd->close(journal); }
+void JournalReader::Close::operator()(sd_journal* journal) const {
+  if (!survive([&] { sd->close(journal); })) return;  // what it held is lost
+}
+
+template <class Function, class... Arguments>
+int JournalReader::call(Function function, Arguments... arguments) const {
+  if (broken_) return -ENOTRECOVERABLE;
+  int result = -ENOTRECOVERABLE;
+  if (!survive([&] { result = function(arguments...); })) {
+    broken_ = true;
+    return -ENOTRECOVERABLE;
+  }
+  return result;
+}
+
+std::optional<std::pair<std::string, std::uint64_t>> JournalReader::broken_at() const {
+  if (!broken_ || !at_entry_) return std::nullopt;
+  return std::pair(run_, entry_.number);
+}
 
 Result<JournalReader> JournalReader::open(const std::string& directory) {
   const auto sd = load_sd_journal();
   if (!sd) return std::unexpected(sd.error());
   sd_journal* journal = nullptr;
-  const int opened = directory.empty() ? (*sd)->open(&journal, SD_JOURNAL_LOCAL_ONLY)
-                                       : (*sd)->open_directory(&journal, directory.c_str(), 0);
+  int opened = -ENOTRECOVERABLE;
+  static_cast<void>(survive([&] {
+    opened = directory.empty() ? (*sd)->open(&journal, SD_JOURNAL_LOCAL_ONLY)
+                               : (*sd)->open_directory(&journal, directory.c_str(), 0);
+  }));
   if (opened < 0) return std::unexpected(error_of(opened, directory));
   JournalReader reader;
   reader.sd_ = *sd;
@@ -114,7 +136,7 @@ Result<JournalReader> JournalReader::open(const std::string& directory) {
 }
 
 JournalReader::Change JournalReader::process() {
-  switch (sd_->process(journal_.get())) {
+  switch (call(sd_->process, journal_.get())) {
     case SD_JOURNAL_NOP:
       return Change::nothing;
     case SD_JOURNAL_APPEND:
@@ -130,34 +152,40 @@ bool JournalReader::can_open(const std::string& file) {
   const char* const files[] = {file.c_str(), nullptr};
   sd_journal* journal = nullptr;
   // the signature is older than const
-  if ((*sd)->open_files(&journal, const_cast<const char**>(files), 0) < 0) return false;
-  (*sd)->close(journal);
-  return true;
+  int opened = -1;
+  return survive([&] {
+           opened = (*sd)->open_files(&journal, const_cast<const char**>(files), 0);
+           if (opened >= 0) (*sd)->close(journal);
+         }) &&
+         opened >= 0;
 }
 
-void JournalReader::seek_head() { sd_->seek_head(journal_.get()); }
+void JournalReader::seek_head() { call(sd_->seek_head, journal_.get()); }
 
-void JournalReader::seek_time(Instant time) { sd_->seek_realtime_usec(journal_.get(), to_microseconds(time)); }
+void JournalReader::seek_time(Instant time) { call(sd_->seek_realtime_usec, journal_.get(), to_microseconds(time)); }
 
 void JournalReader::seek_number(const std::string& run, std::uint64_t number, Instant time) {
   const std::string cursor = fmt::format("s={};i={:x};t={:x}", run, number, to_microseconds(time));
-  if (sd_->seek_cursor(journal_.get(), cursor.c_str()) < 0) seek_time(time);  // the saved run is no id
+  if (call(sd_->seek_cursor, journal_.get(), cursor.c_str()) < 0) seek_time(time);  // the saved run is no id
 }
 
-bool JournalReader::move_to_last() { return sd_->seek_tail(journal_.get()) >= 0 && sd_->previous(journal_.get()) > 0; }
+bool JournalReader::move_to_last() {
+  return call(sd_->seek_tail, journal_.get()) >= 0 && call(sd_->previous, journal_.get()) > 0;
+}
 
 // A time before or behind all entries leaves only the files of the run to be found.
 JournalReader::Around JournalReader::look_around(const std::string& run, std::uint64_t number) {
   Around around;
   seek_number(run, number > 0 ? number - 1 : 0, to_instant(1));
-  around.before = sd_->previous(journal_.get()) > 0 && read_cursor() && run_ == run && entry_.number < number;
+  around.before = call(sd_->previous, journal_.get()) > 0 && read_cursor() && run_ == run && entry_.number < number;
   seek_number(run, number, to_instant(kEndOfTime));
-  if (sd_->next(journal_.get()) > 0 && read_cursor() && run_ == run) around.from = entry_.number;
+  if (call(sd_->next, journal_.get()) > 0 && read_cursor() && run_ == run) around.from = entry_.number;
   return around;
 }
 
 Result<const JournalEntry*> JournalReader::next() {
-  const int moved = sd_->next(journal_.get());
+  at_entry_ = false;
+  const int moved = call(sd_->next, journal_.get());
   if (moved < 0) return std::unexpected(error_of(moved, ""));
   if (moved == 0) return nullptr;
   return entry();
@@ -165,7 +193,7 @@ Result<const JournalEntry*> JournalReader::next() {
 
 bool JournalReader::read_cursor() {
   char* text = nullptr;
-  if (sd_->get_cursor(journal_.get(), &text) < 0) return false;
+  if (call(sd_->get_cursor, journal_.get(), &text) < 0) return false;
   const std::unique_ptr<char, decltype(&std::free)> cursor(text, std::free);
   const std::string_view run = part_of(text, "s=");
   const std::string_view number = part_of(text, "i=");
@@ -179,8 +207,9 @@ bool JournalReader::read_cursor() {
 Result<const JournalEntry*> JournalReader::entry() {
   sd_journal* const journal = journal_.get();
   if (!read_cursor()) return std::unexpected(error_of(-EBADMSG, ""));
+  at_entry_ = true;
   std::uint64_t realtime = 0;
-  if (const int got = sd_->get_realtime_usec(journal, &realtime); got < 0) {
+  if (const int got = call(sd_->get_realtime_usec, journal, &realtime); got < 0) {
     return std::unexpected(error_of(-EBADMSG, ""));
   }
   entry_.realtime = to_instant(realtime);
@@ -188,8 +217,9 @@ Result<const JournalEntry*> JournalReader::entry() {
   const void* data = nullptr;
   std::size_t size = 0;
   int got = 0;
-  sd_->restart_data(journal);
-  while ((got = sd_->enumerate_available_data(journal, &data, &size)) > 0) {
+  const auto restart = [this](sd_journal* on) { return sd_->restart_data(on), 0; };
+  call(restart, journal);
+  while ((got = call(sd_->enumerate_available_data, journal, &data, &size)) > 0) {
     fields_.add({static_cast<const char*>(data), size});
   }
   if (got < 0) return std::unexpected(error_of(-EBADMSG, ""));
@@ -200,13 +230,13 @@ Result<const JournalEntry*> JournalReader::entry() {
 std::optional<Instant> JournalReader::oldest() const {
   std::uint64_t from = 0;
   std::uint64_t until = 0;
-  if (sd_->get_cutoff_realtime_usec(journal_.get(), &from, &until) <= 0) return std::nullopt;
+  if (call(sd_->get_cutoff_realtime_usec, journal_.get(), &from, &until) <= 0) return std::nullopt;
   return to_instant(from);
 }
 
 std::uint64_t JournalReader::disk_space() const {
   std::uint64_t bytes = 0;
-  return sd_->get_usage(journal_.get(), &bytes) < 0 ? 0 : bytes;
+  return call(sd_->get_usage, journal_.get(), &bytes) < 0 ? 0 : bytes;
 }
 
 }  // namespace tipstaff

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -93,6 +94,10 @@ class JournalReader {
 
   /// Time of the oldest entry of all files; none: there are no entries.
   [[nodiscard]] std::optional<Instant> oldest() const;
+  /// libsystemd gave up within a call, and nothing more can be read with this reader. Then, if it was at an entry, its
+  /// run and number.
+  [[nodiscard]] bool broken() const { return broken_; }
+  [[nodiscard]] std::optional<std::pair<std::string, std::uint64_t>> broken_at() const;
   /// Disk space of the files that are read, in bytes. A file that proved damaged is not among them any more.
   [[nodiscard]] std::uint64_t disk_space() const;
 
@@ -103,10 +108,15 @@ class JournalReader {
   };
   JournalReader() = default;
   [[nodiscard]] bool read_cursor();
+  /// A call into sd-journal; negative: an error, as theirs.
+  template <class Function, class... Arguments>
+  int call(Function function, Arguments... arguments) const;
 
   const SdJournal* sd_ = nullptr;
   std::unique_ptr<sd_journal, Close> journal_;
   int descriptor_ = -1;
+  mutable bool broken_ = false;
+  bool at_entry_ = false;  // `run_` and the entry's number are those of where it stands
   std::string run_;
   JournalEntry entry_;
   JournalFields fields_;
