@@ -62,8 +62,8 @@ std::optional<Piece> read_cri(std::string_view line) {
 }  // namespace
 
 bool is_container_log(std::string_view path) {
-  return path.starts_with("/var/lib/docker/containers/") || path.starts_with("/var/log/containers/") ||
-         path.starts_with("/var/log/pods/");
+  return path.ends_with("-json.log") || path.find("/containers/") != std::string_view::npos ||
+         path.find("/pods/") != std::string_view::npos;
 }
 
 Result<void> ContainerSource::start(boost::asio::io_context& loop, RecordSink sink) {

@@ -17,7 +17,8 @@
 
 namespace tipstaff {
 
-/// True for the paths where Docker and Kubernetes keep the logs of containers.
+/// True for paths as Docker and Kubernetes have them for the logs of containers, wherever their folders were put: a
+/// folder "containers" or "pods", a name that ends with "-json.log".
 [[nodiscard]] bool is_container_log(std::string_view path);
 
 class ContainerSource final : public Source {

@@ -142,6 +142,8 @@ TEST_F(ContainerJoining, UnfinishedLinesAreGivenUpInTheEnd) {
 
 TEST(ContainerLogs, ByTheirPaths) {
   EXPECT_TRUE(is_container_log("/var/lib/docker/containers/0a/0a-json.log"));
+  EXPECT_TRUE(is_container_log("/srv/docker/containers/0a/0a-json.log"));
+  EXPECT_TRUE(is_container_log("/data/kubelet/pods/default_web_1/web/0.log"));
   EXPECT_TRUE(is_container_log("/var/log/pods/default_web_1/web/0.log"));
   EXPECT_TRUE(is_container_log("/var/log/containers/web.log"));
   EXPECT_FALSE(is_container_log("/var/log/auth.log"));
