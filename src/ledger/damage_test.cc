@@ -259,6 +259,31 @@ TEST(LedgerThread, DropsWhatDoesNotFitAndSaysSoWhenItCanWriteAgain) {
   EXPECT_TRUE(verifies(folder.ledger()));
 }
 
+TEST(LedgerThreadTest, TheFirstHeadCoversTheFirstRows) {
+  const TempFolder folder;
+  LedgerOptions options;
+  options.folder = folder.ledger();
+  auto writer = LedgerWriter::open(std::move(options));
+  ASSERT_TRUE(writer);
+  LedgerThread thread(std::move(*writer), {});
+  Batch places;  // a guard begins with where its sources stand
+  places.recorded = at(1);
+  places.positions = batch({attempt(1)}).positions;
+  EXPECT_TRUE(thread.submit(std::move(places)));
+  EXPECT_TRUE(thread.drain(std::chrono::seconds(30)));
+  EXPECT_EQ(thread.health().last_head, "");
+  EXPECT_TRUE(thread.submit(batch({attempt(1)}, at(2))));
+  EXPECT_TRUE(thread.drain(std::chrono::seconds(30)));
+  const std::string head = thread.health().last_head;
+  EXPECT_FALSE(head.empty());
+  EXPECT_TRUE(thread.submit(batch({attempt(2)}, at(3))));
+  EXPECT_TRUE(thread.drain(std::chrono::seconds(30)));
+  EXPECT_EQ(thread.health().last_head, head) << "the next comes a day later";
+  const auto verified = verify_ledger(folder.ledger(), {});
+  ASSERT_TRUE(verified);
+  EXPECT_EQ(verified->heads, 1U);
+}
+
 TEST(LedgerKeeping, ErasesSuccessesWhenTheirTimeIsOverButNotWhatIsHeld) {
   const TempFolder folder;
   const auto writer = open_writer(folder);

@@ -59,6 +59,7 @@ struct LedgerThread::State {
   LedgerHealth health;
   Instant last_recorded{};
   std::optional<Instant> kept_house;  // when housekeeping was last done
+  bool head_due = false;
   std::thread thread;
 
   void run();
@@ -122,9 +123,10 @@ bool LedgerThread::State::write(Batch& batch, bool last_try) {
 }
 
 void LedgerThread::State::keep_house(Instant now) {
-  if (kept_house && now - *kept_house < kHousekeeping) return;
-  kept_house = now;
-  while (true) {
+  const bool due = !kept_house || now - *kept_house >= kHousekeeping;
+  if (due) kept_house = now;
+  head_due = head_due || due;
+  while (due) {
     const auto expired = writer->expire(options.keep, now);
     if (!expired) notice("Rows kept long enough could not be erased: " + expired.error().message());
     if (!expired || *expired == 0) break;
@@ -134,6 +136,8 @@ void LedgerThread::State::keep_house(Instant now) {
       break;
     }
   }
+  if (!head_due || health.written == 0) return;  // the head of a chain without rows would say nothing
+  head_due = false;
   const auto head = writer->sign_head(now);
   if (!head) {
     notice("The ledger's head could not be signed: " + head.error().message());
