@@ -28,7 +28,7 @@ constexpr std::size_t kPage = 1'000;
 constexpr std::size_t kBusy = 20;
 constexpr std::size_t kMostBusy = 1'000;
 constexpr std::uint32_t kMostTries = 1'000'000;  // CSV lines for one row; no log line stands for more
-constexpr std::size_t kSample = 500;  // newest rows of an attacker whose accounts and hosts are counted for the list
+constexpr std::size_t kSample = 200;  // newest rows of an attacker whose accounts and hosts are counted for the list
 
 int complain(const Error& error, int code) {
   print_error("tipstaff report: {}\n", printable(error.message()));
@@ -136,13 +136,23 @@ int print_busiest(LedgerReader& reader, const Wanted& wanted, const ReportOption
       reader.busiest(options.limit != 0 ? options.limit : kBusy, wanted.subject.since, wanted.subject.until);
   if (!busiest) return complain(busiest.error(), kFailed);
   std::vector<BusyRow> rows;
-  for (const BusyAddress& busy : *busiest) {
+  const bool timed = wanted.subject.since || wanted.subject.until;
+  if (!timed) {
+    std::vector<IpAddress> addresses;
+    for (const BusyAddress& busy : *busiest) addresses.push_back(busy.address);
+    const auto names = reader.recent_names(addresses, kSample);
+    if (!names) return complain(names.error(), kFailed);
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+      const RecentNames& one = (*names)[i];
+      rows.push_back({(*busiest)[i], one.accounts, one.hosts, one.more});
+    }
+  }
+  for (std::size_t i = 0; timed && i < busiest->size(); ++i) {  // the newest rows may lie outside of that time
+    const BusyAddress& busy = (*busiest)[i];
     ReportQuery query;
     query.network = IpNetwork(busy.address, 128);
     query.since = wanted.subject.since;
     query.until = wanted.subject.until;
-    // Within a time all rows are counted anyway, and the newest may lie outside of it.
-    query.sample = wanted.subject.since || wanted.subject.until ? 0 : kSample;
     const auto index = reader.find(query);
     if (!index) return complain(index.error(), kFailed);
     rows.push_back({busy, index->accounts.names.size(), index->hosts.names.size(),

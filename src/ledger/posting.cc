@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <string>
-#include <unordered_map>
 
+#include "base/hash.h"
 #include "ledger/encode.h"
 
 namespace tipstaff {
@@ -33,8 +33,10 @@ void put(std::string& out, const Posting& posting, std::uint64_t& before) {
   }
 }
 
+enum class Rows : std::uint8_t { read, pass_over };
+
 // Calls `use(posting)` for each entry until it gives false. Damaged bytes end the list.
-template <class Use>
+template <Rows kRows = Rows::read, class Use>
 void each_of(std::string_view entries, Use&& use) {
   ByteReader in(entries);
   std::uint64_t subject = 0;
@@ -53,7 +55,7 @@ void each_of(std::string_view entries, Use&& use) {
     std::uint64_t row = 0;
     for (std::uint64_t count = in.number(); count > 0 && in.ok(); --count) {
       row += in.number();
-      if (in.ok()) posting.rows.push_back(row);
+      if (kRows == Rows::read && in.ok()) posting.rows.push_back(row);
     }
     if (!in.ok() || !use(posting)) return;
   }
@@ -73,6 +75,52 @@ Posting counts_of(const Statement& row) {
           .last = row.integer(4),
           .rows = {}};
 }
+
+// Counts by subject, open addressing: there can be more than a hundred thousand, and most are looked at once.
+class YoungCounts {
+ public:
+  void add(const Posting& counts) {
+    if ((all_.size() + 1) * 2 > slots_.size()) grow();
+    std::uint32_t& slot = slots_[place_of(counts.subject)];
+    if (slot != kNone) return all_[slot].join(counts);
+    slot = static_cast<std::uint32_t>(all_.size());
+    all_.push_back(counts);
+  }
+  /// Its counts, once.
+  const Posting* take(std::uint64_t subject) {
+    const std::uint32_t slot = slots_.empty() ? kNone : slots_[place_of(subject)];
+    if (slot == kNone) return nullptr;
+    taken_.resize(all_.size());
+    if (taken_[slot]) return nullptr;
+    taken_[slot] = true;
+    return &all_[slot];
+  }
+  /// Those that were not taken.
+  template <class Use>
+  void each_left(Use&& use) {
+    taken_.resize(all_.size());
+    for (std::size_t i = 0; i < all_.size(); ++i) {
+      if (!taken_[i]) use(all_[i]);
+    }
+  }
+
+ private:
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+  [[nodiscard]] std::size_t place_of(std::uint64_t subject) const {
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t at = mix(subject) & mask;
+    while (slots_[at] != kNone && all_[slots_[at]].subject != subject) at = (at + 1) & mask;
+    return at;
+  }
+  void grow() {
+    slots_.assign(std::max<std::size_t>(slots_.size() * 4, 4'096), kNone);
+    for (std::uint32_t i = 0; i < all_.size(); ++i) slots_[place_of(all_[i].subject)] = i;
+  }
+
+  std::vector<Posting> all_;
+  std::vector<bool> taken_;
+  std::vector<std::uint32_t> slots_;
+};
 
 }  // namespace
 
@@ -228,6 +276,9 @@ PostingReader::PostingReader(Database& database)
       rest_(database,
             "SELECT failures, successes, probes, first, last, subject FROM summary WHERE kind = 0 AND failures < 8 "
             "ORDER BY failures DESC LIMIT ?"),
+      total_(database,
+             "SELECT total(failures), total(successes), total(probes), ifnull(min(first), 9223372036854775807), "
+             "ifnull(max(last), -9223372036854775807 - 1) FROM summary WHERE kind = 0"),
       young_chunks_(
           database,
           "SELECT p.entries FROM segment s CROSS JOIN posting p ON p.segment = s.id WHERE s.level < 2 AND p.kind = 0"),
@@ -297,17 +348,29 @@ Posting PostingReader::summary(std::uint64_t address) {
   return found;
 }
 
-std::vector<Posting> PostingReader::busiest(std::size_t most) {
-  std::unordered_map<std::uint64_t, Posting> young;  // not yet in the summary
+template <class Use>
+void PostingReader::each_young(Use&& use) {
   young_chunks_.start();
   while (young_chunks_.next()) {
-    each_of(young_chunks_.bytes(0), [&](Posting& posting) {
-      posting.rows.clear();
-      young[posting.subject].join(posting);
+    each_of<Rows::pass_over>(young_chunks_.bytes(0), [&](const Posting& posting) {
+      use(posting);
       return true;
     });
   }
   young_chunks_.reset();
+}
+
+Posting PostingReader::total() {
+  Posting all;
+  if (total_.start().next()) all = counts_of(total_);
+  total_.reset();
+  each_young([&](const Posting& posting) { all.join(posting); });
+  return all;
+}
+
+std::vector<Posting> PostingReader::busiest(std::size_t most) {
+  YoungCounts young;  // not yet in the summary
+  each_young([&](const Posting& posting) { young.add(posting); });
   std::vector<Posting> list;
   std::int64_t least = 0;                          // failures of the last that the summary gave
   const std::size_t wanted = most + 100;           // more, since an amendment among the young may lower one
@@ -318,10 +381,7 @@ std::vector<Posting> PostingReader::busiest(std::size_t most) {
       Posting posting = counts_of(*rows);
       posting.subject = rows->number(5);
       least = posting.failures;
-      if (const auto more = young.find(posting.subject); more != young.end()) {
-        posting.join(more->second);
-        young.erase(more);
-      }
+      if (const Posting* const more = young.take(posting.subject); more != nullptr) posting.join(*more);
       list.push_back(std::move(posting));
     }
     rows->reset();
@@ -337,13 +397,12 @@ std::vector<Posting> PostingReader::busiest(std::size_t most) {
   trim();
   // Of the young alone those are looked up that can get onto the list even with what the summary has of them.
   const std::int64_t bar = list.size() < most ? INT64_MIN : list.back().failures;
-  for (auto& [subject, posting] : young) {
-    if (sum(posting.failures, least) < bar) continue;
-    posting.subject = subject;
-    if (summary_.start(kAddress, subject).next()) posting.join(counts_of(summary_));
+  young.each_left([&](const Posting& posting) {
+    if (sum(posting.failures, least) < bar) return;
+    Posting& one = list.emplace_back(posting);
+    if (summary_.start(kAddress, posting.subject).next()) one.join(counts_of(summary_));
     summary_.reset();
-    list.push_back(std::move(posting));
-  }
+  });
   trim();
   return list;
 }

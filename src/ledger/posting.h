@@ -85,14 +85,19 @@ class PostingReader {
                     const std::function<bool(std::vector<std::uint64_t>)>& use);
   /// The counts of an address alone.
   [[nodiscard]] Posting summary(std::uint64_t address);
+  /// The counts of all addresses together.
+  [[nodiscard]] Posting total();
   /// Addresses with most failures, most first; no rows in them.
   [[nodiscard]] std::vector<Posting> busiest(std::size_t most);
 
  private:
+  template <class Use>
+  void each_young(Use&& use);
   void look_up(Statement& segments, SubjectKind kind, std::uint64_t subject, Posting& found,
                std::size_t enough = SIZE_MAX);
 
-  Statement all_segments_, newest_segments_, young_segments_, chunk_, summary_, top_, rest_, young_chunks_, chunks_;
+  Statement all_segments_, newest_segments_, young_segments_, chunk_, summary_, top_, rest_, total_, young_chunks_,
+      chunks_;
 };
 
 }  // namespace tipstaff

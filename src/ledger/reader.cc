@@ -196,6 +196,38 @@ Result<SubjectSummary> LedgerReader::summary(IpAddress address) {
   return all;
 }
 
+Result<SubjectSummary> LedgerReader::totals() {
+  if (auto done = state_->refresh(); !done) return std::unexpected(done.error());
+  SubjectSummary all;
+  state_->each([&](OpenMonth& month) { add(all, month.postings.total()); });
+  return all;
+}
+
+Result<std::vector<RuleTotals>> LedgerReader::rule_totals() {
+  if (auto done = state_->refresh(); !done) return std::unexpected(done.error());
+  std::map<std::pair<std::string, VerdictKind>, RuleTotals> all;
+  state_->each([&](OpenMonth& month) {
+    // SQLite gives the flags of the row that has the largest id. A row whose end is its beginning takes a block back.
+    Statement counts(month.database,
+                     "SELECT rule, flags, count(*), max(id) FROM verdict WHERE flags & 12 = 0 AND until IS NOT at "
+                     "GROUP BY rule, flags & 1");
+    while (counts.next()) {
+      const std::string& rule = month.rows.text(counts.number(0));
+      if (rule.empty()) continue;
+      const std::uint64_t flags = counts.number(1);
+      const auto kind = (flags & 1U) == 0 ? VerdictKind::block : VerdictKind::alert;
+      RuleTotals& one = all[{rule, kind}];
+      one.rule = rule;
+      one.kind = kind;
+      one.verdicts += counts.number(2);
+      one.enforced = (flags & 2U) == 0;
+    }
+  });
+  std::vector<RuleTotals> list;
+  for (auto& [name, one] : all) list.push_back(std::move(one));
+  return list;
+}
+
 Result<std::vector<StoredVerdict>> LedgerReader::verdicts(std::size_t most) {
   if (auto done = state_->refresh(); !done) return std::unexpected(done.error());
   std::vector<StoredVerdict> all;

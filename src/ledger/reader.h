@@ -29,6 +29,20 @@ struct BusyAddress {
   SubjectSummary summary;
 };
 
+/// What an address lately tried.
+struct RecentNames {
+  std::size_t accounts = 0, hosts = 0;  ///< different ones
+  bool more = false;                    ///< there are older rows, which were not looked at
+};
+
+/// What a rule said so far.
+struct RuleTotals {
+  std::string rule;  ///< as logged
+  VerdictKind kind = VerdictKind::block;
+  std::uint64_t verdicts = 0;
+  bool enforced = false;  ///< the newest was no watch-only one
+};
+
 /// Network (a single address too) or account is to be given; with both, the network's rows of that account are meant.
 struct ReportQuery {
   std::optional<IpNetwork> network;
@@ -116,6 +130,13 @@ class LedgerReader {
   /// takes a second for a few million.
   [[nodiscard]] Result<std::vector<BusyAddress>> busiest(std::size_t most, std::optional<Instant> since = std::nullopt,
                                                          std::optional<Instant> until = std::nullopt);
+  /// For each of these addresses what the `sample` rows of each month tell that were recorded last.
+  [[nodiscard]] Result<std::vector<RecentNames>> recent_names(const std::vector<IpAddress>& addresses,
+                                                              std::size_t sample);
+  /// Counts of all attempts that have an address. Those without one are in no summary.
+  [[nodiscard]] Result<SubjectSummary> totals();
+  /// Blocks and alerts of each rule since the ledger began, by name; none by hand. Reads every verdict.
+  [[nodiscard]] Result<std::vector<RuleTotals>> rule_totals();
   /// Counts of one address, without its rows.
   [[nodiscard]] Result<SubjectSummary> summary(IpAddress address);
   /// Newest first, at most `most`; without `drops`.

@@ -106,6 +106,7 @@ RowReader::RowReader(Database& database)
       facts_(database,
              "SELECT id, source, generation, offset, line_index, version, flags, address, count, account, host, "
              "ifnull(time, window_time) FROM attempt WHERE id BETWEEN ? AND ? ORDER BY id"),
+      names_(database, "SELECT id, flags, address, account, host FROM attempt WHERE id BETWEEN ? AND ? ORDER BY id"),
       verdicts_(database, select_verdicts("WHERE id BETWEEN ? AND ? ORDER BY id").c_str()),
       events_(database, select_events("WHERE id BETWEEN ? AND ? ORDER BY id").c_str()),
       batch_(database, "SELECT id, first, rows, recorded FROM batch WHERE first <= ? ORDER BY first DESC LIMIT 1") {}
@@ -158,6 +159,18 @@ void RowReader::each_facts(const std::vector<std::uint64_t>& ids, const std::fun
     row.account = facts_.number(9);
     row.host = facts_.number(10);
     row.when = from_micros(facts_.integer(11));
+    return use(row);
+  });
+}
+
+void RowReader::each_names(const std::vector<std::uint64_t>& ids, const std::function<bool(const AttemptFacts&)>& use) {
+  AttemptFacts row;
+  walk(names_, ids, [&] {
+    row.id = names_.number(0);
+    row.withdrawn = (names_.number(1) & 4U) != 0;
+    row.address = names_.number(2);
+    row.account = names_.number(3);
+    row.host = names_.number(4);
     return use(row);
   });
 }

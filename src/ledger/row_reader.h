@@ -59,6 +59,8 @@ class RowReader {
   /// Many rows at once: neighbours are read in one go. `ids` rising; those that are not there are passed over. `use` gives
   /// false to end.
   void each_facts(const std::vector<std::uint64_t>& ids, const std::function<bool(const AttemptFacts&)>& use);
+  /// The same with little of each row: `id`, `withdrawn`, `address`, `account`, `host`.
+  void each_names(const std::vector<std::uint64_t>& ids, const std::function<bool(const AttemptFacts&)>& use);
   void each_attempt(const std::vector<std::uint64_t>& ids, const std::function<bool(Found<StoredAttempt>&)>& use);
   /// Texts by their ids; "?" where there is none.
   [[nodiscard]] const std::string& source_name(std::uint64_t id) { return sources_.of(id, odd_); }
@@ -92,7 +94,7 @@ class RowReader {
   void fill(const Statement& statement, Found<StoredAttempt>& found);
 
   NameTable sources_, addresses_, accounts_, texts_;
-  Statement attempts_, facts_, verdicts_, events_, batch_;
+  Statement attempts_, facts_, names_, verdicts_, events_, batch_;
   bool odd_ = false;
   BatchOf last_batch_;
   std::uint64_t last_end_ = 0;  // first row behind last_batch_

@@ -95,11 +95,14 @@ std::string tables_of(SchemaSteps steps) {
   return tables_of(*database);
 }
 
-// Made once for each kind of file.
+// Made once for each kind of file, when it is first asked for.
 const std::string& expected_tables(SchemaSteps steps) {
-  static const std::string kMonth = tables_of(month_schema());
+  if (steps.data() == month_schema().data()) {
+    static const std::string kMonth = tables_of(month_schema());
+    return kMonth;
+  }
   static const std::string kState = tables_of(state_schema());
-  return steps.data() == month_schema().data() ? kMonth : kState;
+  return kState;
 }
 
 Result<void> refuse_newer(const Database& database, std::int64_t version, SchemaSteps steps) {

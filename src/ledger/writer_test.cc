@@ -162,6 +162,41 @@ TEST(LedgerWriter, AmendsByNewRows) {
   EXPECT_EQ((*timed)[0].summary.failures, 1);
 }
 
+TEST(LedgerReader, CountsOverAllMonths) {
+  const TempFolder folder;
+  const auto writer = open_writer(folder);
+  const Instant next_month = at(0) + std::chrono::days(10);
+  Batch first = batch({attempt(1), attempt(2)});
+  first.verdicts = {block(attempt(2))};
+  write(*writer, first, 3);
+  Batch second = batch({attempt(3), attempt(4)}, next_month);
+  VerdictRow enforced = block(attempt(4));
+  enforced.watch_only = false;
+  VerdictRow alert = block(attempt(4));
+  alert.kind = VerdictKind::alert;
+  alert.rule = "Success after failures";
+  alert.until.reset();
+  VerdictRow taken_back = block(attempt(3));
+  taken_back.until = taken_back.at;
+  second.verdicts = {enforced, alert, taken_back};
+  write(*writer, second, 5);
+  write(*writer, by_hand(), 5);
+
+  const auto reader = open_reader(folder);
+  const auto totals = reader->totals();
+  ASSERT_TRUE(totals);
+  EXPECT_EQ(totals->failures, 4);
+  EXPECT_EQ(totals->last, attempt(4).time);
+  const auto rules = reader->rule_totals();
+  ASSERT_TRUE(rules);
+  ASSERT_EQ(rules->size(), 2U);
+  EXPECT_EQ(rules->at(0).rule, "Catch All Login");
+  EXPECT_EQ(rules->at(0).verdicts, 2U) << "neither what was taken back nor what was done by hand";
+  EXPECT_TRUE(rules->at(0).enforced);
+  EXPECT_EQ(rules->at(1).kind, VerdictKind::alert);
+  EXPECT_EQ(rules->at(1).verdicts, 1U);
+}
+
 TEST(LedgerReader, GivesTheLastRecordedInTheOrderInWhichTheyWereMade) {
   const TempFolder folder;
   const auto writer = open_writer(folder);
@@ -257,6 +292,21 @@ TEST(LedgerWriter, ManyBatchesAreMergedAndStillCounted) {
     sum += one.summary.failures;
   }
   EXPECT_EQ(sum, 1800);
+  const auto totals = reader->totals();
+  ASSERT_TRUE(totals);
+  EXPECT_EQ(totals->failures, 1800);
+  EXPECT_EQ(totals->first, attempt(1).time);
+  EXPECT_EQ(totals->last, attempt(1800).time);
+  const auto names = reader->recent_names({*IpAddress::parse("192.0.2.3"), *IpAddress::parse("203.0.113.1")}, 10'000);
+  ASSERT_TRUE(names);
+  EXPECT_EQ(names->at(0).accounts, 5U);
+  EXPECT_EQ(names->at(0).hosts, 1U);
+  EXPECT_FALSE(names->at(0).more);
+  EXPECT_EQ(names->at(1).accounts, 0U);
+  const auto few = reader->recent_names({*IpAddress::parse("192.0.2.3")}, 3);
+  ASSERT_TRUE(few);
+  EXPECT_EQ(few->at(0).accounts, 3U);
+  EXPECT_TRUE(few->at(0).more);
   ReportQuery query;
   query.account = "user3";
   const auto report = reader->report(query);
