@@ -98,7 +98,7 @@ TEST_F(GuardCommand, ReadyRecordsAnswersAndEnds) {
   EXPECT_EQ(number(now.at("sources").at(0).as_object(), "lines"), 12);
 
   write(failed(200, 400, "198.51.100.9"));
-  wait_for([](const json::object& said) { return recorded(said, kEveningAttempts + 1); });
+  now = wait_for([](const json::object& said) { return recorded(said, kEveningAttempts + 1); });
   EXPECT_EQ(guard.end(SIGTERM), 0) << guard.log();
   EXPECT_EQ(guard.told(), "STOPPING=1\n");
 
@@ -106,6 +106,17 @@ TEST_F(GuardCommand, ReadyRecordsAnswersAndEnds) {
   EXPECT_EQ(after.code, 0);
   EXPECT_NE(after.err.find("no guard is running here; read from the ledger"), std::string::npos) << after.err;
   EXPECT_TRUE(after.out.starts_with("Status: the guard is not running")) << after.out;
+  const json::object from_ledger = status();
+  EXPECT_FALSE(from_ledger.at("running").as_bool());
+  for (const char* name : {"failures", "successes", "probes"})
+    EXPECT_EQ(number(from_ledger, name), number(now, name)) << name;
+  for (std::size_t i = 0; i < now.at("rules").as_array().size(); ++i) {
+    const json::object& live = now.at("rules").at(i).as_object();
+    const json::object& kept = from_ledger.at("rules").at(i).as_object();
+    for (const char* name : {"name", "total_verdicts", "currently_blocked"}) EXPECT_EQ(live.at(name), kept.at(name));
+    EXPECT_EQ(live.at("blocked"), kept.at("blocked"));
+    EXPECT_TRUE(kept.at("total_failed").is_null());
+  }
 }
 
 TEST_F(GuardCommand, CtrlCWritesWhatWaits) {

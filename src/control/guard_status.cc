@@ -24,32 +24,35 @@ json::array texts(const std::vector<std::string>& list) {
   return all;
 }
 
-json::object to_object(const SourceStatus& source) {
+// What only a running guard knows is null without one.
+json::value if_known(bool known, json::value value) { return known ? std::move(value) : json::value(nullptr); }
+
+json::object to_object(const SourceStatus& source, bool running) {
   json::object one;
   one["name"] = utf8(source.name);
   one["state"] = utf8(source.state);
   one["sentence"] = utf8(source.sentence);
-  one["lines"] = source.lines;
-  one["known_program"] = source.known_program;
-  one["understood"] = source.understood;
-  one["implausible_time"] = source.implausible;
-  one["unsure"] = source.unsure;
-  one["lost"] = source.lost;
-  one["behind"] = source.behind;
-  one["catching_up"] = source.catching_up;
+  one["lines"] = if_known(running, source.lines);
+  one["known_program"] = if_known(running, source.known_program);
+  one["understood"] = if_known(running, source.understood);
+  one["implausible_time"] = if_known(running, source.implausible);
+  one["unsure"] = if_known(running, source.unsure);
+  one["lost"] = if_known(running, source.lost);
+  one["behind"] = if_known(running, source.behind);
+  one["catching_up"] = if_known(running, source.catching_up);
   one["last_line"] = when(source.last);
   one["skew_seconds"] = source.skew ? json::value(*source.skew) : json::value(nullptr);
   one["alarms"] = texts(source.alarms);
   return one;
 }
 
-json::object to_object(const RuleStatus& rule) {
+json::object to_object(const RuleStatus& rule, bool running) {
   json::object one;
   one["name"] = utf8(rule.name);
   one["sentence"] = utf8(rule.sentence);
   one["blocks"] = rule.blocks;
-  one["currently_failed"] = rule.currently_failed;
-  one["total_failed"] = rule.total_failed;
+  one["currently_failed"] = if_known(running, rule.currently_failed);
+  one["total_failed"] = if_known(running, rule.total_failed);
   one["total_verdicts"] = rule.total_verdicts;
   one["currently_blocked"] = rule.currently_blocked;
   json::array blocked;
@@ -66,7 +69,8 @@ json::object to_object(const RuleStatus& rule) {
   return one;
 }
 
-json::object to_object(const ExemptStatus& exempt) {
+json::value to_value(const ExemptStatus& exempt, bool running) {
+  if (!running) return nullptr;
   json::object one;
   one["networks"] = exempt.networks;
   one["tries"] = exempt.tries;
@@ -84,22 +88,23 @@ json::object to_object(const ExemptStatus& exempt) {
   return one;
 }
 
-json::object to_object(const LookupStatus& lookups) {
-  return {{"dns", lookups.dns}, {"databases", texts(lookups.databases)}};
+json::value to_value(const LookupStatus& lookups, bool running) {
+  if (!running) return nullptr;
+  return json::object{{"dns", lookups.dns}, {"databases", texts(lookups.databases)}};
 }
 
-json::object to_object(const EnforcementStatus& enforcement) {
+json::object to_object(const EnforcementStatus& enforcement, bool running) {
   json::object one;
-  one["enforcing"] = enforcement.enforcing;
-  one["backend"] = utf8(enforcement.backend);
-  one["connected"] = enforcement.connected;
-  one["problem"] = utf8(enforcement.problem);
+  one["enforcing"] = if_known(running, enforcement.enforcing);
+  one["backend"] = if_known(running, utf8(enforcement.backend));
+  one["connected"] = if_known(running, enforcement.connected);
+  one["problem"] = if_known(running, utf8(enforcement.problem));
   one["standing"] = enforcement.standing;
   one["by_hand"] = enforcement.by_hand;
-  one["in_force"] = enforcement.in_force;
-  one["exempt"] = enforcement.exempt;
-  one["not_effective"] = enforcement.not_effective;
-  one["dropped"] = enforcement.dropped;
+  one["in_force"] = if_known(running, enforcement.in_force);
+  one["exempt"] = if_known(running, enforcement.exempt);
+  one["not_effective"] = if_known(running, enforcement.not_effective);
+  one["dropped"] = if_known(running, enforcement.dropped);
   one["exemptions"] = enforcement.exemptions;
   return one;
 }
@@ -238,8 +243,9 @@ std::string age(Instant then, Instant now) {
   return fmt::format("{} d ago", seconds.count() / 86400);
 }
 
-Node to_node(const SourceStatus& source, Instant now) {
+Node to_node(const SourceStatus& source, Instant now, bool running) {
   Node node{fmt::format("{}: {}", printable(source.name), source.state)};
+  if (!running) return node;
   if (!source.sentence.empty()) node.children.push_back({printable(source.sentence)});
   node.children.push_back({fmt::format("Lines seen:          {}", source.lines)});
   node.children.push_back({fmt::format("Of a known program:  {}", source.known_program)});
@@ -300,7 +306,9 @@ std::vector<Node> to_nodes(const RuleStatus& rule, const GuardStatus& status, bo
     for (const SourceStatus& source : status.sources) sources += (sources.empty() ? "" : " ") + printable(source.name);
     if (with_sources) filter.children.push_back({fmt::format("Source list:      {}", sources)});
   } else {
-    filter.children = {{printable(rule.sentence)}};
+    filter.children = {{printable(rule.sentence)},
+                       {"Currently failed: not known without the guard"},
+                       {"Total failed:     not kept by rule; of all rules see \"Attempts\" in 'tipstaff status'"}};
   }
   Node actions{"Actions"};
   if (rule.blocks) {
@@ -320,28 +328,28 @@ std::string to_json(const GuardStatus& status) {
   json::object object;
   object["running"] = status.running;
   object["watch_only"] = status.watch_only;
-  object["enforcement"] = to_object(status.enforcement);
+  object["enforcement"] = to_object(status.enforcement, status.running);
   object["now"] = when(status.now);
   object["since"] = when(status.since);
   json::object ledger;
   ledger["folder"] = utf8(status.ledger);
-  ledger["recording"] = status.recording;
-  ledger["problem"] = utf8(status.problem);
-  ledger["recorded"] = status.recorded;
-  ledger["dropped"] = status.dropped;
+  ledger["recording"] = status.running && status.recording;
+  ledger["problem"] = utf8(status.running ? status.problem : "the guard is not running");
+  ledger["recorded"] = if_known(status.running, status.recorded);
+  ledger["dropped"] = if_known(status.running, status.dropped);
   object["ledger"] = std::move(ledger);
   object["failures"] = status.failures;
   object["successes"] = status.successes;
   object["probes"] = status.probes;
-  object["exempt"] = to_object(status.exempt);
-  object["lookups"] = to_object(status.lookups);
+  object["exempt"] = to_value(status.exempt, status.running);
+  object["lookups"] = to_value(status.lookups, status.running);
   object["trial"] = status.trial.empty() ? json::value(nullptr) : json::value(utf8(status.trial));
   object["problems"] = texts(status.problems);
   json::array sources;
-  for (const SourceStatus& source : status.sources) sources.push_back(to_object(source));
+  for (const SourceStatus& source : status.sources) sources.push_back(to_object(source, status.running));
   object["sources"] = std::move(sources);
   json::array rules;
-  for (const RuleStatus& rule : status.rules) rules.push_back(to_object(rule));
+  for (const RuleStatus& rule : status.rules) rules.push_back(to_object(rule, status.running));
   object["rules"] = std::move(rules);
   return json::serialize(object);
 }
@@ -377,10 +385,13 @@ Result<std::string> to_tree(const GuardStatus& status, const std::string& rule) 
   if (!status.trial.empty()) nodes.push_back({"TRIAL: " + printable(status.trial)});
   for (const std::string& problem : status.problems) nodes.push_back({"PROBLEM: " + printable(problem)});
   Node sources{"Sources"};
-  for (const SourceStatus& source : status.sources) sources.children.push_back(to_node(source, status.now));
+  for (const SourceStatus& source : status.sources)
+    sources.children.push_back(to_node(source, status.now, status.running));
   if (sources.children.empty()) sources.children.push_back({"none"});
   nodes.push_back(std::move(sources));
-  Node attempts{"Attempts"};
+  Node attempts{status.running ? "Attempts"
+                               : fmt::format("Attempts: in the whole ledger{}; without those that have no address",
+                                             status.since ? ", since " + to_rfc3339(*status.since) : "")};
   attempts.children = {{fmt::format("Failures:  {}", status.failures)},
                        {fmt::format("Successes: {}", status.successes)},
                        {fmt::format("Probes:    {}", status.probes)}};
@@ -408,6 +419,13 @@ Result<std::string> to_tree(const GuardStatus& status, const std::string& rule) 
     if (enforcement.not_effective > 0)
       blocks.children.push_back({fmt::format("NOT EFFECTIVE: {}", enforcement.not_effective)});
     nodes.push_back(std::move(blocks));
+  }
+  if (!status.running) {
+    nodes.push_back({"Blocks: whether the firewall has them is not known without the guard",
+                     {{fmt::format("Standing:  {}, {} of them by hand", status.enforcement.standing,
+                                   status.enforcement.by_hand)}}});
+    if (status.enforcement.exemptions > 0)
+      nodes.back().children.push_back({fmt::format("Exempt for a time: {}", status.enforcement.exemptions)});
   }
   Node ledger{fmt::format("Ledger: {}", printable(status.ledger))};
   if (!status.recording) ledger.children.push_back({"NOT RECORDING: " + printable(status.problem)});

@@ -83,11 +83,11 @@ struct EnforcementStatus {
 };
 
 struct GuardStatus {
-  bool running = true;  ///< false: read from the ledger
+  bool running = true;  ///< false: read from the ledger, which does not know everything (docs/formats/status.md)
   bool watch_only = true;
   EnforcementStatus enforcement;
   Instant now{};
-  std::optional<Instant> since;  ///< start of the guard; totals count from here
+  std::optional<Instant> since;  ///< start of the guard; totals count from here. From the ledger: its first attempt
   std::string ledger;            ///< its folder
   bool recording = true;
   std::string problem;         ///< why it does not record

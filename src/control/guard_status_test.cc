@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/json.hpp>
+
 #include "control/guard_testing.h"
 
 namespace tipstaff {
@@ -175,7 +177,16 @@ TEST(GuardStatus, ReadFromTheLedgerItSaysSo) {
   const auto tree = to_tree(status, "");
   ASSERT_TRUE(tree.has_value());
   EXPECT_TRUE(tree->starts_with("Status: the guard is not running; this is what the ledger holds\n")) << *tree;
-  EXPECT_EQ(tree->find("Currently failed"), std::string::npos) << "nobody counts that then";
+  EXPECT_NE(tree->find("Currently failed: not known without the guard"), std::string::npos) << *tree;
+  EXPECT_EQ(tree->find("Lines seen"), std::string::npos) << *tree;
+  EXPECT_NE(tree->find("Failures:  10\n"), std::string::npos) << *tree;
+  EXPECT_NE(tree->find("Total blocked:     2\n"), std::string::npos) << *tree;
+  const auto object = boost::json::parse(to_json(status)).as_object();
+  EXPECT_TRUE(object.at("sources").at(0).at("lines").is_null());
+  EXPECT_TRUE(object.at("rules").at(0).at("total_failed").is_null());
+  EXPECT_EQ(object.at("rules").at(0).at("total_verdicts").to_number<int>(), 2);
+  EXPECT_TRUE(object.at("enforcement").at("in_force").is_null());
+  EXPECT_FALSE(object.at("ledger").at("recording").as_bool());
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "control/control_socket.h"
 #include "control/guard_status.h"
+#include "control/ledger_blocks.h"
 #include "control/output.h"
 #include "control/scan.h"
 #include "control/setup.h"
@@ -16,14 +17,23 @@
 namespace tipstaff {
 namespace {
 
-constexpr std::size_t kVerdictsRead = 100'000;
-
 Instant now() { return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()); }
 
 Result<GuardStatus> ask(const std::string& socket) {
   const auto answer = ask_guard(socket, R"({"command":"status"})");
   if (!answer) return std::unexpected(answer.error());
   return parse_status(*answer);
+}
+
+// The rule of that name; one that is no longer in force is put behind the others.
+RuleStatus& rule_of(GuardStatus& status, const std::string& name, bool blocks) {
+  const auto rule = std::ranges::find(status.rules, name, &RuleStatus::name);
+  if (rule != status.rules.end()) return *rule;
+  RuleStatus& one = status.rules.emplace_back();
+  one.name = name;
+  one.sentence = "this rule is not in force any more";
+  one.blocks = blocks;
+  return one;
 }
 
 // The same from the ledger: what is known without the guard.
@@ -35,9 +45,18 @@ Result<GuardStatus> read_ledger(const Config& config) {
   status.now = now();
   status.ledger = config.guard.ledger;
   const auto positions = (*reader)->positions();
-  const auto verdicts = (*reader)->verdicts(kVerdictsRead);
+  const auto totals = (*reader)->totals();
+  const auto rules = (*reader)->rule_totals();
+  const auto blocks = blocks_of_ledger(**reader, status.now);
   if (!positions) return std::unexpected(positions.error());
-  if (!verdicts) return std::unexpected(verdicts.error());
+  if (!totals) return std::unexpected(totals.error());
+  if (!rules) return std::unexpected(rules.error());
+  if (!blocks) return std::unexpected(blocks.error());
+  const auto tries = [](std::int64_t count) { return static_cast<std::uint64_t>(std::max<std::int64_t>(count, 0)); };
+  status.failures = tries(totals->failures);
+  status.successes = tries(totals->successes);
+  status.probes = tries(totals->probes);
+  status.since = totals->first;
   for (const PositionRow& row : *positions) {
     SourceStatus& source = status.sources.emplace_back();
     source.name = row.source;
@@ -49,19 +68,22 @@ Result<GuardStatus> read_ledger(const Config& config) {
     one.sentence = rule.explain();
     one.blocks = rule.action == Rule::Action::block;
   }
-  for (const StoredVerdict& row : *verdicts) {  // newest first
-    if (row.rule.empty() || (row.kind != VerdictKind::block && row.kind != VerdictKind::alert)) continue;  // by hand
-    auto rule = std::ranges::find(status.rules, row.rule, &RuleStatus::name);
-    if (rule == status.rules.end()) {  // it is no longer in force
-      rule = status.rules.insert(status.rules.end(), RuleStatus());
-      rule->name = row.rule;
-      rule->sentence = "this rule is not in force any more";
-      rule->blocks = row.kind == VerdictKind::block;
+  for (const RuleTotals& one : *rules) {
+    const bool blocks_here = one.kind == VerdictKind::block;
+    rule_of(status, one.rule, blocks_here).total_verdicts += one.verdicts;
+    if (blocks_here && one.enforced) status.watch_only = false;
+  }
+  status.enforcement.standing = blocks->blocks.size();
+  status.enforcement.exemptions = blocks->exemptions.size();
+  for (auto block = blocks->blocks.rbegin(); block != blocks->blocks.rend(); ++block) {  // newest first
+    if (block->enforced) status.watch_only = false;
+    if (block->rule.empty()) {
+      ++status.enforcement.by_hand;
+      continue;
     }
-    ++rule->total_verdicts;
-    if (!row.until || *row.until <= status.now || !row.network) continue;
-    if (++rule->currently_blocked <= kMostBlocksListed)
-      rule->blocked.push_back({row.network->to_string(), row.service, row.host, row.at, *row.until});
+    RuleStatus& rule = rule_of(status, block->rule, true);
+    if (++rule.currently_blocked <= kMostBlocksListed)
+      rule.blocked.push_back({block->network.to_string(), block->service, block->host, block->at, block->until});
   }
   for (const std::string& problem : (*reader)->problems()) status.problems.push_back(problem);
   return status;
