@@ -14,6 +14,7 @@
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ledger/reader.h"
 #include "ledger/sqlite.h"
@@ -114,6 +115,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto report = (*reader)->report(query); report && report->attempts.size() > query.most) std::abort();
     if (const auto busy = (*reader)->busiest(20); busy && busy->size() > 20) std::abort();
     static_cast<void>((*reader)->busiest(20, Instant{}, kNow + std::chrono::years(50)));
+    std::vector<IpAddress> addresses;
+    for (const BusyAddress& one : (*reader)->busiest(20).value_or(std::vector<BusyAddress>()))
+      addresses.push_back(one.address);
+    if (const auto names = (*reader)->recent_names(addresses, 10); names && names->size() != addresses.size())
+      std::abort();
+    static_cast<void>((*reader)->totals());
+    static_cast<void>((*reader)->rule_totals());
     static_cast<void>((*reader)->verdicts(20));
     static_cast<void>((*reader)->events(20));
     static_cast<void>((*reader)->positions());
