@@ -57,7 +57,7 @@ void FileChain::begin(bool from_start) {
     trouble_ = content.error();
   } else if (const auto facts = (*content)->facts(); facts) {
     const std::uint64_t at = from_start ? 0 : last_line_start(**content, facts->size);
-    if (!append({path_, (*content)->id(), {}, facts->size, true}, at)) advance();
+    if (!append({path_, (*content)->id(), {}, facts->size, facts->modified, true}, at)) advance();
   }
   stood_before_ = false;
 }
@@ -268,7 +268,7 @@ bool FileChain::attach(Generation& generation, const FoundFile& found) {
   generation.complete = (*content)->packed() || (found.id != generation.facts.id && !found.current);
   generation.facts.id = found.id;
   generation.size = (*content)->packed() ? generation.facts.read : facts->size;
-  generation.modified = facts->modified;
+  generation.modified = found.modified;  // not now: a copy may have been made since
   generation.quiet_since = std::min(facts->modified, now_());
   generation.skipping = within_line(**content, generation.facts.read);
   generation.current = found.current;
@@ -290,7 +290,7 @@ bool FileChain::append(const FoundFile& found, std::uint64_t begin) {
   made.facts.begin = made.facts.read = made.furthest = begin;
   if (!attach(made, found)) return false;
   const auto first = made.content->first();
-  if (!first) return false;
+  if (!first || !first->starts_with(found.first)) return false;  // emptied, or begun anew, since it was found
   made.facts.head = FileHead::of(*first);
   if (!found.current) made.catching_up_to = std::numeric_limits<std::uint64_t>::max();
   if (!generations_.empty()) {

@@ -1,9 +1,7 @@
 // What a follower finds again after it was ended, whatever happened to its file meanwhile: for each kind of rotation,
 // and for each line that may have been the last one that was kept.
 #include <algorithm>
-#include <atomic>
 #include <functional>
-#include <thread>
 #include <utility>
 
 #include "sources/file_testing.h"
@@ -248,40 +246,6 @@ TEST_F(FileRestartSpecial, RotatedOftenWithUnfinishedLines) {
   }
   EXPECT_EQ(whole, expected);
   EXPECT_EQ(again->health().dropped, 0U);
-}
-
-// The names move on while they are looked at: nothing may be taken for gone.
-TEST_F(FileRestartSpecial, RotationGoesOnMeanwhile) {
-  constexpr int kRotations = 300;
-  constexpr int kKept = 60;
-  folder.append(kLog, "0\n");
-  SavedPlace saved = read_all();
-  Lines expected;
-  Lines got;
-  for (int round = 0; round < 5; ++round) {
-    std::atomic<bool> done = false;
-    std::thread writer([&] {
-      for (int n = 0; n < kRotations / 5; ++n) {
-        const std::string line = std::to_string(round) + " " + std::to_string(n);
-        folder.append(kLog, line + "\n");
-        expected.push_back(line);
-        folder.shift(kLog, kKept);
-        folder.copy_and_empty(kLog, "auth.log.1");
-      }
-      done = true;
-    });
-    TestFollower again(follow(folder / kLog), saved);
-    while (!done) again.spin();
-    writer.join();
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (again.handed().size() + got.size() < expected.size() && std::chrono::steady_clock::now() < until)
-      again.recheck();
-    const Lines lines = again.lines();
-    got.insert(got.end(), lines.begin(), lines.end());
-    ASSERT_EQ(got, expected);
-    EXPECT_TRUE(again->health().warnings.empty()) << again->health().warnings[0];
-    saved = again.save();
-  }
 }
 
 TEST_F(FileRestartSpecial, InodeWithAnotherHeadIsAnotherFile) {

@@ -14,7 +14,6 @@ namespace {
 
 struct Candidate {
   FoundFile file;
-  Instant modified{};
   bool packed = false;
   bool taken = false;
 };
@@ -26,8 +25,8 @@ Result<Candidate> look_at(const std::string& path, bool current) {
   if (!facts) return std::unexpected(facts.error());
   auto first = (*content)->first();
   if (!first) return std::unexpected(first.error());
-  return Candidate{
-      {path, (*content)->id(), *std::move(first), facts->size, current}, facts->modified, (*content)->packed()};
+  return Candidate{{path, (*content)->id(), *std::move(first), facts->size, facts->modified, current},
+                   (*content)->packed()};
 }
 
 constexpr int kSameFile = 5;
@@ -60,13 +59,22 @@ bool is_superfluous(const std::vector<Candidate>& candidates, std::size_t at) {
   return false;
 }
 
-/// True where each name still leads to the file that was looked at, and there are no others.
-bool stood_still(const std::string& path, const std::vector<std::string>& rotated,
-                 const std::vector<std::pair<std::string, std::optional<FileId>>>& seen) {
-  const auto same = [](const auto& one) {
+/// What a name led to when it was looked at.
+struct Seen {
+  std::string path;
+  std::optional<FileId> id;  // none: there was no such file
+  bool empty = false;
+};
+
+/// True where each name still leads to the file that was looked at, and there are no others. A copy in the making is
+/// empty at first: where it has been filled since, the current file may have been emptied before it was looked at.
+bool stood_still(const std::string& path, const std::vector<std::string>& rotated, const std::vector<Seen>& seen) {
+  const auto same = [&](const Seen& one) {
     struct stat facts{};
-    const bool there = stat(one.first.c_str(), &facts) == 0;
-    return one.second ? there && *one.second == FileId{facts.st_dev, facts.st_ino} : !there || !S_ISREG(facts.st_mode);
+    const bool there = stat(one.path.c_str(), &facts) == 0;
+    if (!one.id) return !there || !S_ISREG(facts.st_mode);
+    const bool filled = one.empty && one.path != path && facts.st_size > 0;
+    return there && *one.id == FileId{facts.st_dev, facts.st_ino} && !filled;
   };
   return std::ranges::all_of(seen, same) && rotated_files(path) == rotated;
 }
@@ -76,23 +84,23 @@ bool stood_still(const std::string& path, const std::vector<std::string>& rotate
 FileSearch search_files(const std::string& path, std::span<const KnownFile> known, Instant since) {
   FileSearch search;
   std::vector<Candidate> candidates;
-  std::vector<std::pair<std::string, std::optional<FileId>>> seen;
+  std::vector<Seen> seen;
   const std::vector<std::string> rotated = rotated_files(path);
   for (const std::string& name : rotated) {
     auto candidate = look_at(name, false);
     if (candidate) {
-      seen.emplace_back(name, candidate->file.id);
+      seen.push_back({name, candidate->file.id, candidate->file.size == 0});
       candidates.push_back(*std::move(candidate));
     } else {
       search.disturbed = search.disturbed || candidate.error().kind == ErrorKind::not_found;
     }
   }
   if (auto candidate = look_at(path, true)) {
-    seen.emplace_back(path, candidate->file.id);
+    seen.push_back({path, candidate->file.id});
     std::erase_if(candidates, [&](const Candidate& c) { return c.file.id == candidate->file.id; });  // a hard link
     candidates.push_back(*std::move(candidate));
   } else {
-    if (candidate.error().kind == ErrorKind::not_found) seen.emplace_back(path, std::nullopt);
+    if (candidate.error().kind == ErrorKind::not_found) seen.push_back({path, std::nullopt});
     search.current_error = candidate.error();
   }
   search.disturbed = search.disturbed || !stood_still(path, rotated, seen);
@@ -116,7 +124,7 @@ FileSearch search_files(const std::string& path, std::span<const KnownFile> know
   for (std::size_t c = 0; c < candidates.size(); ++c) {
     const Candidate& candidate = candidates[c];
     if (candidate.taken) continue;
-    const bool follows = last ? c > *last && candidate.modified >= since : candidate.modified > since;
+    const bool follows = last ? c > *last && candidate.file.modified >= since : candidate.file.modified > since;
     if (candidate.file.current || (follows && !is_superfluous(candidates, c))) search.newer.push_back(candidate.file);
   }
   return search;

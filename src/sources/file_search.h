@@ -26,6 +26,7 @@ struct FoundFile {
   FileId id;
   std::string first;       ///< its first bytes, at most FileHead::kMost
   std::uint64_t size = 0;  ///< in bytes; of packed files that of the packed bytes
+  Instant modified{};      ///< written to last, before `first` was read
   bool current = false;    ///< it is the one that the log's own name leads to
 };
 
