@@ -36,6 +36,7 @@ class Counting : public GuardControl {
     widest = std::max(widest, exemption.until - Instant{});
     return ChangeAnswer();
   }
+  std::size_t take_back_since(Instant, const std::string&, const std::string&) override { return 0; }
   void each_block(const std::function<void(const StandingBlock&)>&) const override {}
   std::vector<StandingBlock> blocks_of(IpAddress) const override { return {}; }
   std::optional<StandingBlock> block_of(std::uint64_t) const override { return std::nullopt; }

@@ -66,7 +66,7 @@ class StoryDesk : public testing::TestWithParam<const char*> {
         "tipstaff.toml",
         fmt::format("version = 1\n[sources]\nfiles = [\"{0}/auth.log\"]\nfrom_start = true\ntimezone = \"UTC\"\n"
                     "[ledger]\ndirectory = \"{0}/ledger\"\n[control]\nsocket = \"{0}/control.sock\"\n"
-                    "[lookups]\ndns = true\ndns_servers = [\"{1}\"]\ndatabases = []\n"
+                    "[lookups]\ndns = true\ndns_servers = [\"{1}\"]\n"
                     "[mail]\nserver = \"127.0.0.1\"\nport = {2}\nsecurity = \"none\"\nfrom = \"tipstaff@example.com\"\n"
                     "to = [\"admin@example.com\"]\n[desk]\nalerts = \"each\"\nword = \"off\"\ntimezone = \"UTC\"\n{3}",
                     folder, dns_.address(), smtp_.port(), read_file(kStory / "rules.toml")));
@@ -92,7 +92,7 @@ class StoryDesk : public testing::TestWithParam<const char*> {
     return all;
   }
   void wait_for(std::size_t count) const {
-    const auto deadline = std::chrono::steady_clock::now() + 90s;
+    const auto deadline = std::chrono::steady_clock::now() + 60s;
     while (mails().size() < count && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(50ms);
     ASSERT_GE(mails().size(), count) << read_file(folder_.path() / "desk.log")
                                      << read_file(folder_.path() / "guard.log");
