@@ -75,9 +75,9 @@ class StreamServer {
   void listen();
 
   std::function<void(ServerStream&)> serve_;
-  int socket_ = -1;
-  int stop_ = -1;
-  std::uint16_t port_ = 0;
+  std::uint16_t port_ = 0;  // before socket_, which finds it out
+  int socket_;
+  int stop_;
   std::atomic<std::size_t> connections_ = 0;
   std::vector<std::thread> threads_;  // of the listener alone, until it has ended
   std::thread listener_;

@@ -195,7 +195,8 @@ class Session {
     if (reply >= 400) return fmt::format("it does not serve us now, {}: {}", where(stage), words);
     if (code == CURLE_USE_SSL_FAILED)
       return fmt::format("it does not offer STARTTLS, without which nothing is sent; see port and security in [mail]");
-    if (transfer_.too_much() || code == CURLE_WRITE_ERROR)
+    // Debian's libcurl 7.88 has a bound of its own on what it reads as headers, with no code of its own
+    if (transfer_.too_much() || code == CURLE_WRITE_ERROR || transfer_.error(code).starts_with("Too large"))
       return fmt::format("it says more than any mail server, {}; see server and port in [mail]", where(stage));
     if (code == CURLE_OPERATION_TIMEDOUT || code == CURLE_ABORTED_BY_CALLBACK) return late(stage, words);
     const std::string below = shown(transfer_.error(code));

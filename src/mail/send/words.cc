@@ -51,7 +51,7 @@ void SmtpReply::add(std::string_view line) {
   const bool numbered = line.size() >= 3 && is_digit(line[0]) && is_digit(line[1]) && is_digit(line[2]);
   const bool last = numbered && (line.size() == 3 || line[3] == ' ');
   code_ = last ? static_cast<unsigned>((line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0')) : 0;
-  if (!text_.empty()) text_ += ' ';
+  if (!text_.empty() && text_.size() < kMostHeld) text_ += ' ';
   const std::string_view fits = line.substr(0, kMostHeld - std::min(kMostHeld, text_.size()));
   text_ += fits;
   cut_ = cut_ || fits.size() < line.size();
