@@ -93,7 +93,8 @@ std::string make_message_id(std::string_view unique, std::string_view host) {
     std::string out;
     for (const char c : beginning(text, kMost)) {
       const bool dot = c == '.' && !out.empty() && out.back() != '.';
-      out += dot || is_atom_byte(c) ? c : '-';
+      // fewer than RFC 5322 lets stand: some readers would decode "=?...?=" here as well
+      out += dot || is_letter_or_digit(c) || c == '_' || c == '+' ? c : '-';
     }
     if (out.ends_with('.')) out.back() = '-';
     return out.empty() ? std::string(otherwise) : out;

@@ -33,7 +33,7 @@ struct MailMessage {
   std::string subject;          ///< cut to kLongestSubject
   std::string text;             ///< lines end with LF or CRLF
   std::string html;             ///< the same as HTML; may be empty
-  std::string message_id;       ///< unique@domain, without <>; see make_message_id()
+  std::string message_id;       ///< unique@host, as make_message_id() gives it
   Instant date{};
   std::vector<std::pair<std::string, std::string>> own;  ///< further headers; "Class" is written as X-Tipstaff-Class
 };
@@ -50,7 +50,7 @@ inline constexpr std::size_t kLargestMailPart = 8U << 20;  ///< bytes, of text a
 /// beyond kLargestMailPart).
 [[nodiscard]] Result<std::string> compose(const MailMessage& message);
 
-/// "unique@host", whatever stands in both: what a Message-ID cannot hold becomes '-' (RFC 5322 3.6.4).
+/// "unique@host", whatever stands in both: all but letters, digits, _ + - and single dots becomes '-'.
 [[nodiscard]] std::string make_message_id(std::string_view unique, std::string_view host);
 
 /// A stranger's words as HTML text or attribute value: & < > " ' as references, controls as in printable().

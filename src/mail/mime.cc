@@ -194,7 +194,8 @@ std::string phrase(std::string_view name, std::size_t column) {
     if (c == '"' || c == '\\') out += '\\';
     out += c;
   }
-  return out + '"';
+  out += '"';
+  return column + out.size() > kHeaderLine ? encoded_words(name, column) : out;
 }
 
 std::string body_part(std::string_view subtype, std::string_view text) {

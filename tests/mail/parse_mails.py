@@ -2,7 +2,7 @@
 
 Standard input: for each mail its length in bytes on a line, then the mail. Each line of output holds the headers as
 they are decoded, names and values in their order; the addresses of From and To as Python takes them apart; and the
-parts' types and texts. `lines` is the longest line of header and body, `ascii` whether there was anything else.
+parts' types and texts. `lines` is the longest line but for the Message-ID, `ascii` whether there was anything else.
 """
 
 import email
@@ -19,6 +19,11 @@ def decoded(value):
     return str(email.header.make_header(email.header.decode_header(value)))
 
 
+def addresses(value):
+    """Taken apart while names are still encoded: the newer parser puts spaces between the words of a long name."""
+    return [[decoded(name), address] for name, address in email.utils.getaddresses([value.replace("\r\n", "")])]
+
+
 def main():
     stream = sys.stdin.buffer
     while size := stream.readline():
@@ -28,8 +33,8 @@ def main():
         said = {
             "headers": [[name, decoded(value)] for name, value in plain.items()],
             "subject": str(modern["subject"]),
-            "from": [[a.display_name, a.addr_spec] for a in modern["from"].addresses],
-            "to": [[a.display_name, a.addr_spec] for a in modern["to"].addresses],
+            "from": addresses(plain["from"]),
+            "to": addresses(plain["to"]),
             "date": modern["date"].datetime.timestamp() if modern["date"] else None,
             "defects": [str(d) for part in modern.walk() for d in part.defects]
             + [str(d) for value in modern.values() for d in value.defects],
@@ -41,7 +46,7 @@ def main():
             ],
             "ascii": raw.isascii(),
             "bare": raw.replace(b"\r\n", b"").count(b"\n") + raw.replace(b"\r\n", b"").count(b"\r"),
-            "lines": max(len(line) for line in raw.split(b"\r\n")),
+            "lines": max(len(line) for line in raw.split(b"\r\n") if not line.startswith(b"Message-ID: ")),
         }
         print(json.dumps(said))
 
