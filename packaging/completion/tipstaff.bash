@@ -67,7 +67,7 @@ _tipstaff() {
 
   case $command in
     "") words="scan guard status report lookup ledger check explain detectors
-      blocks block unblock exempt exemptions trial confirm reload enforcer set ban unban banned --help --version" ;;
+      blocks block unblock exempt exemptions trial confirm reload enforcer alerts desk set ban unban banned --help --version" ;;
     scan) words="--service --format --json --rules --year --timezone --jobs --detectors --quiet --help" ;;
     report) words="--account --since --until --format --json --raw --ledger --timezone --limit --help" ;;
     ledger)
@@ -87,6 +87,10 @@ _tipstaff() {
     set) if [[ -n $below ]]; then words="banip unbanip --why --config --json --help"; else words="--help"; fi ;;
     enforcer) if [[ -z $below ]]; then words="status clear --help"; else words="--socket --json --yes --help"; fi ;;
     explain) words="--account --config --line --service --rules --detectors --year --timezone --json --help" ;;
+    alerts)
+      if [[ -z $below ]]; then words="list show retry --help"; else words="--config --ledger --json --most --all --help"; fi
+      ;;
+    desk) if [[ -z $below ]]; then words="test-mail --help"; else words="--config --help"; fi ;;
     guard) words="--config --detectors --help" ;;
     lookup) words="--database --config --json --help" ;;
     status)

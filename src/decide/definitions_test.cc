@@ -15,7 +15,7 @@ TEST(Definitions, TheManualHasTheSameTables) {
   const std::string manual(std::istreambuf_iterator<char>(stream), {});
   ASSERT_FALSE(manual.empty());
   for (const std::string_view section : {"", "rule", "rule.match", "allowlist", "detect", "limits", "protect",
-                                         "enforce", "sources", "source", "ledger", "control"}) {
+                                         "enforce", "sources", "source", "ledger", "control", "desk"}) {
     const std::string table = key_table(section);
     EXPECT_NE(manual.find(table), std::string::npos)
         << "docs/formats/rules.md lacks this table of [" << section << "]:\n"

@@ -158,9 +158,11 @@ Result<std::optional<Alert>> Collector::alert_of(const StoredVerdict& row) {
     const std::size_t listed = std::min(past->rows.size(), kObservations);
     auto rows = ledger_->rows(*past, past->rows.size() - listed, listed, false);
     std::ranges::reverse(rows);
-    for (const StoredAttempt& one : rows)
-      alert.previous.push_back({one.when(), one.account.value_or(""), one.account.has_value(),
-                                one.outcome == RowOutcome::success, one.service});
+    for (const StoredAttempt& one : rows) {  // a row may stand for several tries
+      for (std::uint32_t i = 0; i < one.count && alert.previous.size() < kObservations; ++i)
+        alert.previous.push_back({one.when(), one.account.value_or(""), one.account.has_value(),
+                                  one.outcome == RowOutcome::success, one.service});
+    }
     if (!rows.empty()) alert.origin = rows.front().origin;
     for (const NameCount& one : past->accounts.names) {
       if (alert.accounts.size() < kAccounts) {
