@@ -14,6 +14,7 @@
 #include "control/setup.h"
 #include "decide/definitions.h"
 #include "decide/service_ports.h"
+#include "mail/mail_settings.h"
 
 namespace tipstaff {
 
@@ -27,6 +28,17 @@ int run_check(const CheckOptions& options) {
   std::string problems;
   if (!config) problems += config.error().message() + "\n";
   if (!detectors) problems += detectors.error().message() + "\n";
+  bool mail = true;
+  if (config) {  // [mail] and [webhook], whose values are the desk's to read
+    LayerOptions layers;
+    layers.file = options.rules;
+    if (const auto outward = load_outward_settings(layers); !outward) {
+      mail = false;
+      problems += to_text(outward.error());
+      if (!problems.ends_with('\n')) problems += '\n';
+    }
+  }
+  const bool good = config && detectors && mail;
   print_error("{}", problems);
   std::vector<std::string> warnings;
   if (config && detectors) warnings = rules_without_ports(**config, *detectors);
@@ -34,7 +46,7 @@ int run_check(const CheckOptions& options) {
   for (const std::string& warning : warnings) print_error("warning: {}\n", warning);
   if (options.json) {
     boost::json::object all;
-    all["good"] = config.has_value() && detectors.has_value();
+    all["good"] = good;
     boost::json::array rules;
     if (config) {
       for (const auto& rule : (*config)->rules)
@@ -50,13 +62,13 @@ int run_check(const CheckOptions& options) {
     for (const std::string& warning : warnings) cautions.push_back(boost::json::string(to_utf8(warning)));
     all["warnings"] = std::move(cautions);
     print_out("{}\n", boost::json::serialize(all));
-  } else if (config && detectors) {
+  } else if (good) {
     for (const auto& rule : (*config)->rules)
       print_out("{}  ({})\n    {}\n", printable(rule.name), rule.where, printable(rule.explain()));
     print_out("{} rules and {} detectors are in order.\n", (*config)->rules.size(), detectors->size());
     for (const auto& file : (*config)->files) print_out("  read: {}\n", file);
   }
-  return config && detectors ? kGood : kUsage;
+  return good ? kGood : kUsage;
 }
 
 }  // namespace tipstaff
