@@ -11,7 +11,8 @@
 #include <memory>
 
 #include "mail/message.h"
-#include "mail/send/over.h"
+#include "mail/send/send.h"
+#include "mail/send/transfer.h"
 #include "mail/send/words.h"
 
 namespace tipstaff {
@@ -93,10 +94,10 @@ bool is_host(std::string_view host) {
 
 class Session {
  public:
-  Session(const Dialer& dialer, const MailServer& server)
+  explicit Session(const MailServer& server)
       : server_(server),
         secrets_(server.user, server.password),
-        transfer_(server.connect_timeout, server.total_timeout, dialer) {}
+        transfer_(server.connect_timeout, server.total_timeout) {}
 
   // What makes every attempt useless; empty: nothing.
   [[nodiscard]] std::string hindrance() const {
@@ -258,13 +259,13 @@ class Session {
 
 }  // namespace
 
-std::vector<Sent> send_mail_over(const Dialer& dialer, const MailServer& server, std::string_view from,
-                                 const std::vector<std::string>& to, std::string_view message) {
+std::vector<Sent> send_mail(const MailServer& server, std::string_view from, const std::vector<std::string>& to,
+                            std::string_view message) {
   const auto all = [&](const Sent& sent) { return std::vector<Sent>(to.size(), sent); };
   if (!is_mail_address(from))
     return all({Delivery::refused, fmt::format("\"{}\" is no mail address; see from in [mail]", one_line(from, 100))});
   if (!has_whole_line_ends(message)) return all({Delivery::refused, "the mail has broken line ends; this is a bug"});
-  Session session(dialer, server);
+  Session session(server);
   if (const std::string why = session.hindrance(); !why.empty()) return all({Delivery::later, why});
   session.prepare(from);
 
@@ -285,11 +286,6 @@ std::vector<Sent> send_mail_over(const Dialer& dialer, const MailServer& server,
     }
   }
   return result;
-}
-
-std::vector<Sent> send_mail(const MailServer& server, std::string_view from, const std::vector<std::string>& to,
-                            std::string_view message) {
-  return send_mail_over({}, server, from, to, message);
 }
 
 }  // namespace tipstaff

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <utility>
 
 namespace tipstaff {
 namespace {
@@ -28,11 +27,10 @@ void set(CURL* handle, CURLoption option, Value value) {
 
 }  // namespace
 
-Transfer::Transfer(std::chrono::milliseconds connect, std::chrono::milliseconds total, Dialer dialer)
+Transfer::Transfer(std::chrono::milliseconds connect, std::chrono::milliseconds total)
     : handle_(started() ? curl_easy_init() : nullptr),
       connect_(std::max(connect, std::chrono::milliseconds(1))),
-      deadline_(Clock::now() + total),
-      dialer_(std::move(dialer)) {
+      deadline_(Clock::now() + total) {
   if (handle_ == nullptr) return;
   set(handle_, CURLOPT_NOSIGNAL, 1L);
   set(handle_, CURLOPT_QUICK_EXIT, 1L);  // a resolver that hangs is not waited for at the end
@@ -45,8 +43,6 @@ Transfer::Transfer(std::chrono::milliseconds connect, std::chrono::milliseconds 
   set(handle_, CURLOPT_ERRORBUFFER, words_);
   set(handle_, CURLOPT_OPENSOCKETFUNCTION, &Transfer::open);
   set(handle_, CURLOPT_OPENSOCKETDATA, this);
-  set(handle_, CURLOPT_SOCKOPTFUNCTION, &Transfer::opened);
-  set(handle_, CURLOPT_SOCKOPTDATA, this);
   set(handle_, CURLOPT_CLOSESOCKETFUNCTION, &Transfer::close);
   set(handle_, CURLOPT_CLOSESOCKETDATA, this);
   set(handle_, CURLOPT_XFERINFOFUNCTION, &Transfer::progress);
@@ -90,13 +86,8 @@ std::string Transfer::error(CURLcode code) const { return words_[0] == '\0' ? cu
 
 curl_socket_t Transfer::open(void* self, curlsocktype, curl_sockaddr* address) {
   auto& transfer = *static_cast<Transfer*>(self);
-  transfer.socket_ = transfer.dialer_ ? transfer.dialer_()
-                                      : ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  transfer.socket_ = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
   return transfer.socket_;
-}
-
-int Transfer::opened(void* self, curl_socket_t, curlsocktype) {
-  return static_cast<Transfer*>(self)->dialer_ ? CURL_SOCKOPT_ALREADY_CONNECTED : CURL_SOCKOPT_OK;
 }
 
 int Transfer::close(void* self, curl_socket_t socket) {

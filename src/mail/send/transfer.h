@@ -6,16 +6,10 @@
 #include <curl/curl.h>
 
 #include <chrono>
-#include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
 
 namespace tipstaff {
-
-/// A connected socket in place of one that libcurl would connect; for tests and fuzzing. Called once per connection; -1:
-/// cannot be had.
-using Dialer = std::function<int()>;
 
 class Transfer {
  public:
@@ -25,7 +19,7 @@ class Transfer {
   static constexpr std::size_t kMostRead = 1U << 20U;
 
   /// The deadline is counted from now.
-  Transfer(std::chrono::milliseconds connect, std::chrono::milliseconds total, Dialer dialer);
+  Transfer(std::chrono::milliseconds connect, std::chrono::milliseconds total);
   ~Transfer();
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
@@ -49,7 +43,6 @@ class Transfer {
 
  private:
   static curl_socket_t open(void* self, curlsocktype purpose, curl_sockaddr* address);
-  static int opened(void* self, curl_socket_t socket, curlsocktype purpose);
   static int close(void* self, curl_socket_t socket);
   static int progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t);
   [[nodiscard]] std::chrono::milliseconds left() const;
@@ -57,7 +50,6 @@ class Transfer {
   CURL* handle_;
   std::chrono::milliseconds connect_;
   Clock::time_point deadline_;
-  Dialer dialer_;
   curl_socket_t socket_ = CURL_SOCKET_BAD;
   bool too_much_ = false;
   char words_[CURL_ERROR_SIZE] = {};

@@ -8,7 +8,8 @@
 #include <string>
 
 #include "base/result.h"
-#include "mail/send/over.h"
+#include "mail/send/send.h"
+#include "mail/send/transfer.h"
 #include "mail/send/words.h"
 
 namespace tipstaff {
@@ -85,7 +86,7 @@ std::string advice(long status) {
 
 }  // namespace
 
-Sent post_webhook_over(const Dialer& dialer, const Webhook& webhook, std::string_view json) {
+Sent post_webhook(const Webhook& webhook, std::string_view json) {
   const auto target = parse_target(webhook);
   if (!target) return {Delivery::later, target.error().text};
   const std::string host = one_line(target->host, 100);
@@ -93,7 +94,7 @@ Sent post_webhook_over(const Dialer& dialer, const Webhook& webhook, std::string
   if (!good_token)
     return {Delivery::later, "the token holds spaces or other bytes it cannot; see token_file in [webhook]"};
   Answer answer;
-  Transfer transfer(webhook.connect_timeout, webhook.total_timeout, dialer);
+  Transfer transfer(webhook.connect_timeout, webhook.total_timeout);
   if (!transfer.good()) return {Delivery::later, "libcurl cannot be used: out of memory"};
 
   CURL* const curl = transfer.get();
@@ -152,7 +153,5 @@ Sent post_webhook_over(const Dialer& dialer, const Webhook& webhook, std::string
   }
   return sent;
 }
-
-Sent post_webhook(const Webhook& webhook, std::string_view json) { return post_webhook_over({}, webhook, json); }
 
 }  // namespace tipstaff
