@@ -9,43 +9,12 @@
 #include <vector>
 
 #include "tests/run.h"
+#include "tests/story_rows.h"
 
 namespace tipstaff {
 namespace {
 
 namespace fs = std::filesystem;
-
-const fs::path kStory = fs::path(TIPSTAFF_SOURCE_DIR) / "tests/story";
-
-using Row = std::map<std::string, std::string>;
-
-// The fields hold no comma and no quote, so a comma is always a border.
-std::vector<Row> rows(const fs::path& path, const std::string& host) {
-  std::istringstream lines(read_file(path));
-  const auto fields = [](const std::string& line) {
-    std::vector<std::string> all(1);
-    for (const char c : line) {
-      if (c == ',') {
-        all.emplace_back();
-      } else {
-        all.back() += c;
-      }
-    }
-    return all;
-  };
-  std::string line;
-  std::getline(lines, line);
-  const auto names = fields(line);
-  std::vector<Row> all;
-  while (std::getline(lines, line)) {
-    const auto values = fields(line);
-    EXPECT_EQ(values.size(), names.size()) << line;
-    Row row;
-    for (std::size_t i = 0; i < names.size(); ++i) row[names[i]] = values[i];
-    if (row["form"] == "sshd" && row["host"] == host) all.push_back(row);
-  }
-  return all;
-}
 
 std::string with_blank(std::string time) {  // 2013-05-06T02:09:20Z as the files write it
   if (time.ends_with('Z')) time.pop_back();
@@ -67,7 +36,7 @@ class Story : public testing::TestWithParam<const char*> {
 
 TEST_P(Story, EveryTryIsTold) {
   std::vector<std::string> expected;
-  for (auto row : rows(kStory / "expected/attempts.csv", GetParam())) {
+  for (auto row : story_rows("attempts.csv", GetParam())) {
     expected.push_back(row["time"] + "," + row["address"] + "," + row["port"] + "," + row["outcome"] + "," +
                        row["account"] + "," + row["origin"] + "," + row["extra"]);
   }
@@ -88,7 +57,7 @@ TEST_P(Story, EveryTryIsTold) {
 
 TEST_P(Story, WhoIsBlockedAndWhen) {
   std::vector<std::string> expected;
-  for (auto row : rows(kStory / "expected/blocks.csv", GetParam())) {
+  for (auto row : story_rows("blocks.csv", GetParam())) {
     expected.push_back(row["blocked_at"] + "," + row["until"] + "," + row["address"]);
   }
   ASSERT_FALSE(expected.empty());

@@ -17,31 +17,7 @@ constexpr std::size_t kLongest = 200;
 
 std::string shown(std::string_view text) { return printable(text.substr(0, kLongest)); }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : shown(text)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
+std::string escaped(std::string_view text) { return escape_html(text.substr(0, kLongest)); }
 
 // "412 (a week before: 398)"
 std::string against(std::int64_t now, std::int64_t before) {

@@ -138,6 +138,34 @@ std::string printable(std::string_view bytes) {
   return out;
 }
 
+std::string escape_html(std::string_view text) {
+  const std::string shown = printable(text);
+  std::string out;
+  out.reserve(shown.size() + shown.size() / 8);
+  for (const char c : shown) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
 std::string nearest(std::string_view word, std::span<const std::string_view> candidates) {
   if (word.size() > kLongestWord) return {};
   std::string_view best;

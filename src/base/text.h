@@ -22,6 +22,9 @@ namespace tipstaff {
 /// reading, not for reading back.
 [[nodiscard]] std::string printable(std::string_view bytes);
 
+/// A stranger's words as HTML text or attribute value: & < > " ' as references, controls as in printable().
+[[nodiscard]] std::string escape_html(std::string_view text);
+
 /// The candidate that was probably meant by `word`, for "did you mean": fewest edits (insert, delete, replace, swap
 /// neighbours; case does not count), at most one edit for each three bytes, the first of equals. Empty: none is near.
 [[nodiscard]] std::string nearest(std::string_view word, std::span<const std::string_view> candidates);

@@ -33,6 +33,22 @@ std::string key_of(const StoredVerdict& row) {
 
 }  // namespace
 
+std::string chain_head_text(const LedgerInfo& info) {
+  return info.head_batch == 0 ? std::string()
+                              : fmt::format("host {}, batch {}, link {}", info.host, info.head_batch, info.head_link);
+}
+
+std::vector<StoredMessage> messages_for(const Channels& channels, const Alert& alert, std::string_view of,
+                                        const TimeZone& zone, Instant now) {
+  StoredMessage mail;
+  mail.key = alert.key;
+  mail.of = of;
+  mail.subject = alert_subject(alert, zone);
+  mail.text = alert_text(alert, zone);
+  mail.created = now;
+  return messages_for(channels, mail, alert_json(alert));
+}
+
 std::vector<StoredMessage> messages_for(const Channels& channels, const StoredMessage& mail, const std::string& json) {
   std::vector<StoredMessage> all;
   for (const std::string& to : channels.mail) {
@@ -186,8 +202,7 @@ Result<std::optional<Alert>> Collector::alert_of(const StoredVerdict& row) {
                                                             : rows.front().address;
     if (address && row.network) add_facts(*address, alert);
   }
-  if (const auto info = ledger_->info(); info && info->head_batch != 0)
-    alert.chain_head = fmt::format("host {}, batch {}, link {}", info->host, info->head_batch, info->head_link);
+  if (const auto info = ledger_->info()) alert.chain_head = chain_head_text(*info);
   alert.of = class_of(alert, rule == rules.end() ? nullptr : &*rule);
   return alert;
 }
@@ -209,13 +224,7 @@ Result<void> Collector::work_out(Instant now) {
           if (auto done = store_.hold(open.row); !done) return done;
           continue;
         }
-        StoredMessage mail;
-        mail.key = (*alert)->key;
-        mail.of = of;
-        mail.subject = alert_subject(**alert, options_.zone);
-        mail.text = alert_text(**alert, options_.zone);
-        mail.created = now;
-        messages = messages_for(options_.channels, mail, alert_json(**alert));
+        messages = messages_for(options_.channels, **alert, of, options_.zone, now);
       }
     }
     if (auto done = store_.put(messages, {open.row}); !done) return done;

@@ -30,6 +30,13 @@ struct Channels {
 [[nodiscard]] std::vector<StoredMessage> messages_for(const Channels& channels, const StoredMessage& mail,
                                                       const std::string& json);
 
+/// Those of an alert of this class.
+[[nodiscard]] std::vector<StoredMessage> messages_for(const Channels& channels, const Alert& alert, std::string_view of,
+                                                      const TimeZone& zone, Instant now);
+
+/// Where the ledger's chain stands, as mails say it; "" for an empty one.
+[[nodiscard]] std::string chain_head_text(const LedgerInfo& info);
+
 struct CollectorOptions {
   std::shared_ptr<const Config> config;
   std::string folder;  ///< of the ledger

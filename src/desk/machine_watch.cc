@@ -11,6 +11,7 @@
 
 #include "alert/alert_text.h"
 #include "base/text.h"
+#include "desk/status_json.h"
 
 namespace tipstaff {
 namespace {
@@ -21,38 +22,23 @@ constexpr std::size_t kMostTroubles = 50;
 constexpr std::size_t kLargestStatus = 16U << 20U;
 constexpr std::string_view kStanding = "troubles";  // names of those that stand, a line each
 
-std::string text_of(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
-  return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
-}
-
-std::int64_t number_of(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
-  return value == nullptr ? 0 : value->is_int64() ? value->as_int64() : value->is_uint64() ? std::int64_t{1} << 40 : 0;
-}
-
-bool is_false(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
-  return value != nullptr && value->is_bool() && !value->as_bool();
-}
-
 void add_sources(const json::array& sources, std::vector<Trouble>& all) {
   for (const auto& value : sources) {
     if (!value.is_object() || all.size() >= kMostTroubles) continue;
     const json::object& source = value.as_object();
-    const std::string name = text_of(source, "name");
-    const auto* alarms = source.if_contains("alarms");
-    if (alarms != nullptr && alarms->is_array() && !alarms->as_array().empty()) {
+    const std::string name = text_member(source, "name");
+    const json::array& alarms = list_member(source, "alarms");
+    if (!alarms.empty()) {
       std::string what;
-      for (const auto& alarm : alarms->as_array()) {
+      for (const auto& alarm : alarms) {
         if (what.empty() && alarm.is_string()) what = std::string(alarm.as_string());
       }
       all.push_back({"blind " + name, fmt::format("blind source {}: {}", name, what),
                      "attempts there are not found; 'tipstaff status' shows it, 'tipstaff explain --line' what is made "
                      "of a line"});
     }
-    if (number_of(source, "lost") > 0) {
-      all.push_back({"lost " + name, fmt::format("lines of {} were lost ({})", name, number_of(source, "lost")),
+    if (number_member(source, "lost") > 0) {
+      all.push_back({"lost " + name, fmt::format("lines of {} were lost ({})", name, number_member(source, "lost")),
                      "more came than was read, or the place was not found again after a restart; see the guard's log"});
     }
   }
@@ -70,19 +56,18 @@ std::vector<Trouble> troubles_of_status(std::string_view text) {
     return all;
   }
   const json::object& status = value.as_object();
-  if (const auto* sources = status.if_contains("sources"); sources != nullptr && sources->is_array())
-    add_sources(sources->as_array(), all);
+  add_sources(list_member(status, "sources"), all);
   if (const auto* ledger = status.if_contains("ledger"); ledger != nullptr && ledger->is_object()) {
-    if (is_false(ledger->as_object(), "recording"))
-      all.push_back({"recording", "attempts are not recorded: " + text_of(ledger->as_object(), "problem"),
+    if (flag_is(ledger->as_object(), "recording", false))
+      all.push_back({"recording", "attempts are not recorded: " + text_member(ledger->as_object(), "problem"),
                      "guarding goes on; recording resumes by itself when there is room"});
   }
   if (const auto* enforcement = status.if_contains("enforcement"); enforcement != nullptr && enforcement->is_object()) {
     const json::object& one = enforcement->as_object();
-    if (is_false(one, "connected") && !is_false(one, "enforcing"))
+    if (flag_is(one, "connected", false) && !flag_is(one, "enforcing", false))
       all.push_back(
-          {"enforcer", "nobody is shut out: " + text_of(one, "problem"), "systemctl status tipstaff-enforcer"});
-    if (const auto count = number_of(one, "not_effective"); count > 0)
+          {"enforcer", "nobody is shut out: " + text_member(one, "problem"), "systemctl status tipstaff-enforcer"});
+    if (const auto count = number_member(one, "not_effective"); count > 0)
       all.push_back(
           {"not effective",
            fmt::format("{} not effective: attempts come through",
@@ -147,13 +132,7 @@ Result<void> MachineWatch::step(Instant now) {
     alert.at = now;
     alert.sentence = one.sentence;
     alert.advice = one.advice;
-    StoredMessage mail;
-    mail.key = alert.key;
-    mail.of = "now";
-    mail.subject = alert_subject(alert, options_.zone);
-    mail.text = alert_text(alert, options_.zone);
-    mail.created = now;
-    for (StoredMessage& message : messages_for(options_.channels, mail, alert_json(alert)))
+    for (StoredMessage& message : messages_for(options_.channels, alert, "now", options_.zone, now))
       messages.push_back(std::move(message));
   }
   if (standing == stored && messages.empty()) return {};

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include "desk/machine_watch.h"
+#include "desk/status_json.h"
 
 namespace tipstaff {
 namespace {
@@ -16,16 +17,6 @@ using std::chrono::days;
 constexpr std::size_t kBusiest = 1'000;  // the ledger's own bound
 constexpr std::size_t kMostVerdicts = 200'000;
 constexpr std::string_view kValue = "word";  // hour of the last one, in microseconds
-
-std::string text_of(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
-  return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
-}
-
-std::int64_t number_of(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
-  return value != nullptr && value->is_int64() ? value->as_int64() : 0;
-}
 
 }  // namespace
 
@@ -77,20 +68,16 @@ void WordMaker::add_status(WordFacts& facts) {
   const json::value value = json::parse(*status, error);
   if (error || !value.is_object()) return;
   const json::object& object = value.as_object();
-  const auto* watch = object.if_contains("watch_only");
-  facts.watch_only = watch != nullptr && watch->is_bool() && watch->as_bool();
-  const auto* sources = object.if_contains("sources");
-  if (sources == nullptr || !sources->is_array()) return;
-  for (const auto& one : sources->as_array()) {
+  facts.watch_only = flag_is(object, "watch_only", true);
+  for (const auto& one : list_member(object, "sources")) {
     if (!one.is_object() || facts.sources.size() >= 100) continue;
     const json::object& source = one.as_object();
-    const auto* alarms = source.if_contains("alarms");
-    const bool blind = alarms != nullptr && alarms->is_array() && !alarms->as_array().empty();
-    const std::string last = text_of(source, "last_line");
+    const bool blind = !list_member(source, "alarms").empty();
+    const std::string last = text_member(source, "last_line");
     facts.sources.push_back(
-        {text_of(source, "name"),
-         fmt::format("{}{} lines, {} of {} understood, {}", blind ? "BLIND: " : "", number_of(source, "lines"),
-                     number_of(source, "understood"), number_of(source, "known_program"),
+        {text_member(source, "name"),
+         fmt::format("{}{} lines, {} of {} understood, {}", blind ? "BLIND: " : "", number_member(source, "lines"),
+                     number_member(source, "understood"), number_member(source, "known_program"),
                      last.empty() ? std::string("none since the guard began") : "last one " + last),
          !blind});
   }
@@ -140,8 +127,7 @@ Result<WordFacts> WordMaker::facts_until(Instant to) {
         fmt::format("{} failed logins, a week before {}", facts.now.failures, facts.before.failures));
 
   if (const auto info = (*ledger)->info()) {
-    if (info->head_batch != 0)
-      facts.chain_head = fmt::format("host {}, batch {}, link {}", info->host, info->head_batch, info->head_link);
+    facts.chain_head = chain_head_text(*info);
     if (const auto room = room_of(options_.folder)) {
       facts.disk_free = room->free;
       std::uint64_t bytes = 0;

@@ -53,7 +53,4 @@ inline constexpr std::size_t kLargestMailPart = 8U << 20;  ///< bytes, of text a
 /// "unique@host", whatever stands in both: all but letters, digits, _ + - and single dots becomes '-'.
 [[nodiscard]] std::string make_message_id(std::string_view unique, std::string_view host);
 
-/// A stranger's words as HTML text or attribute value: & < > " ' as references, controls as in printable().
-[[nodiscard]] std::string escape_html(std::string_view text);
-
 }  // namespace tipstaff

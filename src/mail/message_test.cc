@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "mail/mime.h"
 
 namespace tipstaff {

@@ -1,8 +1,5 @@
 // Syslog over TLS (RFC 5425): certificates made here, senders on the receiver's own loop.
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <sys/stat.h>
 
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -18,6 +15,7 @@
 
 #include "sources/file_testing.h"
 #include "sources/syslog_testing.h"
+#include "tests/certificate.h"
 
 namespace tipstaff {
 namespace {
@@ -26,41 +24,6 @@ namespace asio = boost::asio;
 namespace ssl = boost::asio::ssl;
 using boost::system::error_code;
 using Lines = std::vector<std::string>;
-
-using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
-using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
-
-// NAME.key and NAME.pem in the folder, signed by `issuer`'s there or by themselves.
-void make_certificate(const TestFolder& folder, const std::string& name, const std::string& issuer = {}) {
-  const Key key(EVP_EC_gen("P-256"), EVP_PKEY_free);
-  const Certificate made(X509_new(), X509_free);
-  X509_set_version(made.get(), 2);
-  ASN1_INTEGER_set(X509_get_serialNumber(made.get()), 1);
-  X509_gmtime_adj(X509_getm_notBefore(made.get()), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(made.get()), 3600);
-  X509_set_pubkey(made.get(), key.get());
-  X509_NAME* const subject = X509_get_subject_name(made.get());
-  const auto* const text = reinterpret_cast<const unsigned char*>(name.c_str());
-  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, text, -1, -1, 0);
-  X509_EXTENSION* const basic =
-      X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, issuer.empty() ? "critical,CA:TRUE" : "CA:FALSE");
-  X509_add_ext(made.get(), basic, -1);
-  X509_EXTENSION_free(basic);
-  const auto open = [&](const std::string& file, const char* mode) {
-    return std::unique_ptr<std::FILE, int (*)(std::FILE*)>(std::fopen((folder / file).c_str(), mode), std::fclose);
-  };
-  if (issuer.empty()) {
-    X509_set_issuer_name(made.get(), subject);
-    ASSERT_GT(X509_sign(made.get(), key.get(), EVP_sha256()), 0);
-  } else {
-    const Certificate above(PEM_read_X509(open(issuer + ".pem", "r").get(), nullptr, nullptr, nullptr), X509_free);
-    const Key signer(PEM_read_PrivateKey(open(issuer + ".key", "r").get(), nullptr, nullptr, nullptr), EVP_PKEY_free);
-    X509_set_issuer_name(made.get(), X509_get_subject_name(above.get()));
-    ASSERT_GT(X509_sign(made.get(), signer.get(), EVP_sha256()), 0);
-  }
-  ASSERT_EQ(PEM_write_X509(open(name + ".pem", "w").get(), made.get()), 1);
-  ASSERT_EQ(PEM_write_PrivateKey(open(name + ".key", "w").get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr), 1);
-}
 
 SyslogOptions tls_options(const TestFolder& folder) {
   SyslogOptions options = *parse_syslog_listener("tls:127.0.0.1:0");
@@ -106,7 +69,7 @@ class TlsSender {
 
 TEST(SyslogTls, MessagesOfRfc5425Arrive) {
   const TestFolder folder;
-  make_certificate(folder, "server");
+  make_certificate(folder / ".", "server");
   TestReceiver receiver(tls_options(folder));
   receiver.start();
   EXPECT_EQ(receiver->health().sentence, "");
@@ -128,10 +91,10 @@ TEST(SyslogTls, MessagesOfRfc5425Arrive) {
 
 TEST(SyslogTls, SendersMustShowACertificateOfTheAuthority) {
   const TestFolder folder;
-  make_certificate(folder, "server");
-  make_certificate(folder, "authority");
-  make_certificate(folder, "client", "authority");
-  make_certificate(folder, "stranger");
+  make_certificate(folder / ".", "server");
+  make_certificate(folder / ".", "authority");
+  make_certificate(folder / ".", "client", {.issuer = "authority"});
+  make_certificate(folder / ".", "stranger");
   SyslogOptions options = tls_options(folder);
   options.client_ca = folder / "authority.pem";
   TestReceiver receiver(options);
@@ -153,7 +116,7 @@ TEST(SyslogTls, SendersMustShowACertificateOfTheAuthority) {
 
 TEST(SyslogTls, WhoeverDoesNotFinishTheHandshakeIsClosed) {
   const TestFolder folder;
-  make_certificate(folder, "server");
+  make_certificate(folder / ".", "server");
   SyslogOptions options = tls_options(folder);
   TestReceiver plain(options);
   const TestSender text = TestSender::tcp(plain.start().port());
@@ -171,7 +134,7 @@ TEST(SyslogTls, WhoeverDoesNotFinishTheHandshakeIsClosed) {
 
 TEST(SyslogTls, EndsInTheMiddleOfHandshakes) {
   const TestFolder folder;
-  make_certificate(folder, "server");
+  make_certificate(folder / ".", "server");
   TestReceiver receiver(tls_options(folder));
   receiver.start();
   TlsSender sender(receiver, folder);
@@ -185,8 +148,8 @@ TEST(SyslogTls, EndsInTheMiddleOfHandshakes) {
 
 TEST(SyslogTls, WrongFilesAreNamedWithWhatToDo) {
   TestFolder folder;
-  make_certificate(folder, "server");
-  make_certificate(folder, "other");
+  make_certificate(folder / ".", "server");
+  make_certificate(folder / ".", "other");
   folder.append(folder.open("garbage"), "no PEM");
   const struct {
     std::string certificate, key, client_ca;

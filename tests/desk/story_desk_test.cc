@@ -18,26 +18,13 @@
 #include "tests/guard/guard_process.h"
 #include "tests/mail/smtp_server.h"
 #include "tests/run.h"
+#include "tests/story_rows.h"
 
 namespace tipstaff {
 namespace {
 
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
-
-const fs::path kStory = fs::path(TIPSTAFF_SOURCE_DIR) / "tests/story";
-
-std::vector<std::string> cells(const std::string& line) {
-  std::vector<std::string> all(1);
-  for (const char c : line) {
-    if (c == ',') {
-      all.emplace_back();
-    } else {
-      all.back() += c;
-    }
-  }
-  return all;
-}
 
 // Quoted-printable, as mails of alerts are written (RFC 2045 6.7).
 std::string plain(const std::string& mail) {
@@ -99,14 +86,11 @@ class StoryDesk : public testing::TestWithParam<const char*> {
   }
   // As the story has them: address, until, the five observations.
   static std::vector<std::string> expected(const std::string& host) {
+    std::vector<StoryRow> rows = story_rows("alerts.csv", host);
     std::vector<std::string> all;
-    std::istringstream file(read_file(kStory / "expected/alerts.csv"));
-    for (std::string line; std::getline(file, line);) {
-      const auto cell = cells(line);
-      if (cell.size() == 10 && cell[0] == "sshd" && cell[1] == host)
-        all.push_back(
-            fmt::format("{} {} {} {} {} {} {}", cell[2], cell[4], cell[5], cell[6], cell[7], cell[8], cell[9]));
-    }
+    for (StoryRow& row : rows)
+      all.push_back(fmt::format("{} {} {} {} {} {} {}", row["address"], row["until"], row["seen_1"], row["seen_2"],
+                                row["seen_3"], row["seen_4"], row["seen_5"]));
     std::ranges::sort(all);
     return all;
   }

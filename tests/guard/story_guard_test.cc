@@ -14,13 +14,13 @@
 #include "ledger/writer.h"
 #include "tests/guard/told.h"
 #include "tests/run.h"
+#include "tests/story_rows.h"
 
 namespace tipstaff {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kStory = fs::path(TIPSTAFF_SOURCE_DIR) / "tests/story";
 constexpr Instant kNow = std::chrono::sys_days{std::chrono::year{2013} / 5 / 11};
 
 std::string stamp(Instant time) {  // as the story's files write it

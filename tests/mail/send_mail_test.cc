@@ -11,7 +11,7 @@
 #include "mail/message.h"
 #include "mail/mime.h"
 #include "mail/send/send.h"
-#include "tests/mail/certificate.h"
+#include "tests/certificate.h"
 #include "tests/mail/smtp_server.h"
 #include "tests/run.h"
 
@@ -56,7 +56,7 @@ Sent send(const MailServer& server) {
 // A folder with server.pem and server.key, and the options of servers that use them.
 struct Tls {
   TemporaryFolder folder;
-  Tls() { make_server_certificate(folder.path(), "server"); }
+  Tls() { make_certificate(folder.path(), "server", {.names = "IP:127.0.0.1,DNS:localhost"}); }
   [[nodiscard]] SmtpServerOptions options(SmtpServerOptions::Security security) const {
     SmtpServerOptions made;
     made.security = security;
@@ -375,7 +375,7 @@ TEST(SendMailTls, CertificatesAreChecked) {
   const Tls tls;
   const Tls other;
   TemporaryFolder elsewhere;
-  make_server_certificate(elsewhere.path(), "server", "DNS:mail.example.com");
+  make_certificate(elsewhere.path(), "server", {.names = "DNS:mail.example.com"});
   for (const auto security : {Security::starttls, Security::tls}) {
     const auto way =
         security == Security::tls ? SmtpServerOptions::Security::tls : SmtpServerOptions::Security::starttls;

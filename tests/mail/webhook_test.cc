@@ -5,7 +5,7 @@
 #include <string>
 
 #include "mail/send/send.h"
-#include "tests/mail/certificate.h"
+#include "tests/certificate.h"
 #include "tests/mail/web_server.h"
 #include "tests/run.h"
 
@@ -147,8 +147,8 @@ TEST(PostWebhook, EndlessSlowAndSilentAnswersEnd) {
 
 TEST(PostWebhook, CertificatesAreChecked) {
   const TemporaryFolder folder;
-  make_server_certificate(folder.path(), "server");
-  make_server_certificate(folder.path(), "other");
+  make_certificate(folder.path(), "server", {.names = "IP:127.0.0.1,DNS:localhost"});
+  make_certificate(folder.path(), "other", {.names = "IP:127.0.0.1,DNS:localhost"});
   WebServerOptions options;
   options.certificate = folder.path() / "server.pem";
   options.key = folder.path() / "server.key";
